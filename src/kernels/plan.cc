@@ -1,0 +1,297 @@
+#include "plan.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ndpool {
+namespace {
+
+// A tile and its intermediates stay in the second-level cache, and well under the 2 MiB that a
+// call may need besides its results.
+constexpr int64_t kTileBytes = 384 << 10;
+constexpr int64_t kMostTileBytes = 1 << 20;  // for windows that need it
+constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are never formed
+constexpr int64_t kJointCells = 9;           // up to here one pass over all taps is fastest
+constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
+constexpr int64_t kChunk = 2048;             // as in tiles.h
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+size_t carved(int64_t count, int64_t bytes) {
+  return static_cast<size_t>((count * bytes + 2 * 64 + 63) / 64 * 64);
+}
+
+bool far_away(const Work& work) {
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    for (int64_t size : {along.n, along.stride, along.dilation, along.before, along.out}) {
+      if (size >= kFar) return true;
+    }
+    if (along.kernel >= (1 << 20)) return true;
+  }
+  return false;
+}
+
+// How much of a tile along this axis is not repeated in the next one: worth keeping high.
+double kept_share(const Axis& along, int64_t tile) {
+  return static_cast<double>(tile) * static_cast<double>(along.stride) /
+         static_cast<double>((along.kernel - 1) * along.dilation + 1);
+}
+
+// Halve the tile until `bytes()` of it fit; the leading axes first, unless that repeats more work.
+template <class Bytes>
+bool shrink(const Work& work, Cut* cut, int64_t& inner_tile, Bytes bytes) {
+  while (bytes() > kTileBytes) {
+    if (inner_tile >= 512) {
+      inner_tile = ceil_div(inner_tile, 2);
+      continue;
+    }
+    int best = -1;
+    double best_share = 0;
+    for (int a = 0; a < work.axes; ++a) {
+      if (cut[a].tile == 1) continue;
+      const double share = kept_share(work.axis[a], cut[a].tile) * (a == work.axes - 1 ? 0.25 : 1);
+      if (share > best_share) best = a, best_share = share;
+    }
+    if (best >= 0 && (best_share > 2 || bytes() > kMostTileBytes)) {
+      cut[best].tile = ceil_div(cut[best].tile, 2);
+    } else if (inner_tile > 1) {
+      inner_tile = ceil_div(inner_tile, 2);
+    } else {
+      break;
+    }
+  }
+  return bytes() <= kMostTileBytes;
+}
+
+template <class Plan>
+void count_items(const Work& work, Plan& plan) {
+  plan.inner_tiles = ceil_div(work.inner, plan.inner_tile);
+  plan.items = work.outer_count * plan.inner_tiles;
+  for (int a = 0; a < work.axes; ++a) plan.items *= plan.cut[a].tiles;
+}
+
+}  // namespace
+
+bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
+  if (far_away(work)) return false;
+  const auto keep = [&](std::vector<int64_t> values) {
+    plan.kept.push_back(std::move(values));
+    return plan.kept.back().data();
+  };
+  std::array<int64_t, kMostAxes> halo{};
+  std::array<std::vector<int64_t>, kMostAxes> tap_class;  // of each tap: the class it is in
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    Cut& cut = plan.cut[a];
+    if ((along.kernel - 1) >= kFar / along.dilation) return false;
+    halo[a] = (along.kernel - 1) * along.dilation / along.stride;
+    if (halo[a] * element_bytes > kMostTileBytes) return false;
+    std::vector<int64_t> residues;
+    for (int64_t tap = 0; tap < along.kernel; ++tap) {
+      const int64_t residue = tap * along.dilation % along.stride;
+      auto found = along.stride == 1 ? residues.begin()
+                                     : std::find(residues.begin(), residues.end(), residue);
+      if (found == residues.end()) found = residues.insert(residues.end(), residue);
+      tap_class[a].push_back(found - residues.begin());
+      if (residues.size() > 4096) return false;
+    }
+    cut.classes = static_cast<int64_t>(residues.size());
+    cut.residue = keep(residues);
+    cut.tile = along.out;
+  }
+  plan.inner_tile = work.inner;
+  const auto raw = [&] {
+    double cells = static_cast<double>(plan.inner_tile);
+    for (int a = 0; a < work.axes; ++a) {
+      cells *= static_cast<double>(plan.cut[a].classes * (plan.cut[a].tile + halo[a]));
+    }
+    return cells;
+  };
+  if (!shrink(work, plan.cut, plan.inner_tile, [&] { return raw() * element_bytes * 4; })) {
+    return false;
+  }
+  for (int a = 0; a < work.axes; ++a) {
+    Cut& cut = plan.cut[a];
+    cut.tiles = ceil_div(work.axis[a].out, cut.tile);
+    cut.tile = ceil_div(work.axis[a].out, cut.tiles);
+    cut.slots = cut.tile + halo[a];
+  }
+  count_items(work, plan);
+
+  // In the scratch: classes of the last axis, ..., of the first; then slots of the first axis,
+  // ..., of the last; then the inner run.
+  const int last = work.axes - 1;
+  int64_t step = plan.inner_tile;
+  for (int a = last; a >= 0; --a) {
+    plan.cut[a].slot_step = step;
+    step *= plan.cut[a].slots;
+  }
+  for (int a = 0; a <= last; ++a) {
+    plan.cut[a].class_step = step;
+    step *= plan.cut[a].classes;
+  }
+  plan.buffer = step;
+  plan.tile_out = plan.inner_tile;
+  for (int a = 0; a < work.axes; ++a) plan.tile_out *= plan.cut[a].tile;
+
+  plan.passes = 0;
+  const auto add_pass = [&](int64_t rows, int64_t from_pitch, int64_t to_pitch, int64_t run,
+                            std::vector<int64_t> offsets, std::vector<int64_t> adds) {
+    if (rows > 1 && from_pitch == run && to_pitch == run) run *= rows, rows = 1;
+    const auto taps = static_cast<int64_t>(offsets.size());
+    plan.pass[plan.passes++] = {rows,          from_pitch,         to_pitch,       run, taps,
+                                keep(offsets), keep(std::move(adds))};
+  };
+
+  if (work.cells <= kJointCells && work.axes > 1) {
+    std::vector<int64_t> offsets{0}, adds{0};
+    for (int a = 0; a < work.axes; ++a) {
+      const Axis& along = work.axis[a];
+      std::vector<int64_t> further_offsets, further_adds;
+      for (size_t i = 0; i < offsets.size(); ++i) {
+        for (int64_t tap = 0; tap < along.kernel; ++tap) {
+          further_offsets.push_back(offsets[i] +
+                                    tap_class[a][static_cast<size_t>(tap)] * plan.cut[a].class_step +
+                                    tap * along.dilation / along.stride * plan.cut[a].slot_step);
+          further_adds.push_back(adds[i] * along.kernel + tap);
+        }
+      }
+      offsets = std::move(further_offsets), adds = std::move(further_adds);
+    }
+    for (int a = 0; a < work.axes; ++a) plan.last_step[a] = plan.cut[a].slot_step;
+    add_pass(1, 0, 0, 0, offsets, adds);
+  } else {
+    int64_t behind = plan.inner_tile;  // cells that stand behind one slot of the axis
+    int64_t weight = 1;                // of the axis in the offset
+    for (int a = last; a >= 0; --a) {
+      const Axis& along = work.axis[a];
+      const Cut& cut = plan.cut[a];
+      int64_t rows = 1;
+      for (int i = 0; i < a; ++i) rows *= plan.cut[i].classes * plan.cut[i].slots;
+      plan.last_step[a] = behind;
+      int64_t width = 1;  // taps folded so far
+      while (along.stride == 1 && ceil_div(along.kernel, width) > kTapsAtOnce) {
+        std::vector<int64_t> offsets, adds;
+        for (int64_t i = 0; i < 4; ++i) {
+          offsets.push_back(i * width * along.dilation * behind);
+          adds.push_back(i * width * weight);
+        }
+        width *= 4;
+        const int64_t pitch = cut.slots * behind;
+        const int64_t reach = (width - 1) * along.dilation * behind;
+        add_pass(rows, pitch, pitch, pitch - reach, offsets, adds);
+      }
+      std::vector<int64_t> offsets, adds;
+      for (int64_t tap = 0; tap < along.kernel; tap += width) {
+        const int64_t at = std::min(tap, along.kernel - width);
+        const int64_t slot = at * along.dilation / along.stride;
+        const int64_t in_class = tap_class[a][static_cast<size_t>(at)] * rows * cut.slots;
+        offsets.push_back((in_class + slot) * behind);
+        adds.push_back(at * weight);
+      }
+      if (along.kernel > 1 || a == 0) {
+        add_pass(rows, cut.slots * behind, cut.tile * behind, cut.tile * behind, offsets, adds);
+      }
+      behind *= cut.tile;
+      weight *= along.kernel;
+    }
+  }
+
+  const int64_t chunk = std::min(kChunk, plan.tile_out);
+  plan.scratch = 2 * carved(plan.buffer, element_bytes) + 2 * carved(chunk, element_bytes);
+  if (work.winners) plan.scratch += 2 * carved(plan.buffer, element_bytes);
+  plan.scratch += carved(work.padded ? plan.tile_out : 0, element_bytes);
+  return true;
+}
+
+bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan& plan) {
+  if (far_away(work)) return false;
+  (void)lanes;
+  double combinations = 1;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    if ((along.kernel - 1) >= kFar / along.dilation) return false;
+    plan.halo[a] = (along.kernel - 1) * along.dilation / along.stride;
+    plan.first[a] = along.before / along.stride;
+    plan.cut[a].tile = (along.n - 1 + along.before) / along.stride - plan.first[a] + 1;
+    combinations *= static_cast<double>(along.stride);
+  }
+  if (combinations > 64 || work.cells > 4096) return false;
+  plan.inner_tile = work.inner;
+  const auto bytes = [&] {
+    double slots = static_cast<double>(plan.inner_tile), cells = slots;
+    for (int a = 0; a < work.axes; ++a) {
+      slots *= static_cast<double>(plan.cut[a].tile + plan.halo[a]);
+      cells *= static_cast<double>(std::min(work.axis[a].n, plan.cut[a].tile * work.axis[a].stride));
+    }
+    return (3 * slots + cells) * element_bytes;
+  };
+  if (!shrink(work, plan.cut, plan.inner_tile, bytes)) return false;
+  int64_t step = plan.inner_tile, cells = plan.inner_tile;
+  plan.run = plan.inner_tile;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    Cut& cut = plan.cut[a];
+    const int64_t all = (along.n - 1 + along.before) / along.stride - plan.first[a] + 1;
+    cut.tiles = ceil_div(all, cut.tile);
+    cut.tile = ceil_div(all, cut.tiles);
+    cut.slots = cut.tile + plan.halo[a];
+    cut.slot_step = step;
+    plan.run += (cut.tile - 1) * step;
+    step *= cut.slots;
+    cells *= std::min(along.n, cut.tile * along.stride);
+  }
+  plan.slots_in_all = step;
+  plan.cells_in_all = cells;
+  count_items(work, plan);
+
+  // Of each combination of classes, row-major: its taps, the last first, which for any one cell is
+  // the order of its outputs.
+  std::vector<std::vector<int64_t>> offsets(1), winners(1);
+  offsets[0] = {0}, winners[0] = {0};
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    std::vector<std::vector<int64_t>> further_offsets, further_winners;
+    for (size_t c = 0; c < offsets.size(); ++c) {
+      for (int64_t residue = 0; residue < along.stride; ++residue) {
+        std::vector<int64_t> some_offsets, some_winners;
+        for (size_t i = 0; i < offsets[c].size(); ++i) {
+          for (int64_t tap = along.kernel - 1; tap >= 0; --tap) {
+            if (tap * along.dilation % along.stride != residue) continue;
+            const int64_t back = tap * along.dilation / along.stride;
+            some_offsets.push_back(offsets[c][i] + (plan.halo[a] - back) * plan.cut[a].slot_step);
+            some_winners.push_back(winners[c][i] * along.kernel + tap);
+          }
+        }
+        further_offsets.push_back(std::move(some_offsets));
+        further_winners.push_back(std::move(some_winners));
+      }
+    }
+    offsets = std::move(further_offsets), winners = std::move(further_winners);
+  }
+  plan.combinations = static_cast<int64_t>(offsets.size());
+  for (size_t c = 0; c < offsets.size(); ++c) {
+    const auto taps = static_cast<int64_t>(offsets[c].size());
+    plan.kept.push_back(std::move(offsets[c]));
+    const int64_t* at = plan.kept.back().data();
+    plan.kept.push_back(std::move(winners[c]));
+    plan.combinations_kept.push_back({taps, at, plan.kept.back().data()});
+  }
+  plan.of_combination = plan.combinations_kept.data();
+
+  int64_t weight = 1;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    std::vector<int32_t> taps(static_cast<size_t>(work.cells));
+    for (int64_t i = 0; i < work.cells; ++i) {
+      taps[static_cast<size_t>(i)] = static_cast<int32_t>(i / weight % work.axis[a].kernel);
+    }
+    weight *= work.axis[a].kernel;
+    plan.kept_taps.push_back(std::move(taps));
+    plan.tap_of[a] = plan.kept_taps.back().data();
+  }
+  plan.scratch = 3 * carved(plan.slots_in_all, element_bytes) +
+                 carved(plan.cells_in_all, element_bytes);
+  return true;
+}
+
+}  // namespace ndpool

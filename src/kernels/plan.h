@@ -1,0 +1,25 @@
+// Plans: how the kernels go about a geometry. Made once, kept with it, shared by all threads.
+#pragma once
+
+#include <list>
+#include <vector>
+
+#include "work.h"
+
+namespace ndpool {
+
+struct ForwardPlan : Forward {
+  std::list<std::vector<int64_t>> kept;  // what the pointers in it point to
+};
+
+struct BackwardPlan : Backward {
+  std::list<std::vector<int64_t>> kept;
+  std::list<std::vector<int32_t>> kept_taps;
+  std::vector<Taps> combinations_kept;
+};
+
+// False where no tile of this geometry fits the scratch, or sizes come near the end of 64 bits.
+bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan);
+bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan& plan);
+
+}  // namespace ndpool

@@ -1,0 +1,112 @@
+// What one call has to do, as plain data: made once (plan.cc), read by every thread.
+//
+// Arrays are seen as  outer x pooled axes x inner: `inner` is a run of batch cells behind the last
+// pooled axis (channels, when those come last; else 1) and lies next to each other in the output.
+// All steps count elements, not bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ndpool {
+
+constexpr int kMostAxes = 6;
+constexpr int kMostOuter = 64;
+constexpr int kMostPasses = 8 * kMostAxes;
+
+struct Axis {
+  int64_t n, kernel, stride, dilation, before, out;
+  int64_t x_step, y_step, winner_step;
+};
+
+struct Outer {
+  int64_t n, x_step, y_step, winner_step;
+};
+
+struct Work {
+  int axes, outers;
+  Axis axis[kMostAxes];
+  Outer outer[kMostOuter];
+  int64_t outer_count, inner, inner_x_step, inner_y_step;
+  int64_t cells;        // in a window
+  bool padded;          // some window reaches into padding
+  bool stream;          // the result is larger than the cache: store around it
+  const void* source;   // forward: x; backward: dy
+  void* result;         // forward: y; backward: dx
+  void* winners;        // forward: written unless null; backward: read
+  int winner_bytes;     // 1, 2, 4 or 8
+};
+
+// One pass folds `taps` shifted copies of a row into one, for each of `rows` rows of a tile.
+struct Pass {
+  int64_t rows, from_pitch, to_pitch, run;
+  int64_t taps;
+  const int64_t* offset;  // of each tap, in cells
+  const int64_t* add;     // to the winner, of each tap
+};
+
+// How the pooled axes are cut into tiles that fit the cache, and how a tile is laid out.
+//
+// Along an axis of stride s, the cells of a tile stand sorted by their position modulo s: then
+// whatever the stride, neighbouring outputs read neighbouring cells. Each residue in use is a
+// "class", each cell of it a "slot".
+struct Cut {
+  int64_t tile;                 // outputs (backward: cells of a class) in a tile
+  int64_t tiles;                // along this axis
+  int64_t classes, slots;       // of a tile
+  const int64_t* residue;       // of each class
+  int64_t class_step, slot_step;  // in the tile
+};
+
+struct Forward {
+  Cut cut[kMostAxes];
+  int64_t inner_tile, inner_tiles, items;  // items: tiles in all
+  int passes;
+  Pass pass[kMostPasses];        // the last one writes the result
+  int64_t last_step[kMostAxes];  // how far neighbouring outputs are apart in its source
+  int64_t tile_out;              // outputs in a tile
+  int64_t buffer;                // cells of the largest intermediate
+  size_t scratch;                // bytes for each thread
+};
+
+struct Taps {
+  int64_t taps;
+  const int64_t* offset;
+  const int64_t* winner;
+};
+
+struct Backward {
+  Cut cut[kMostAxes];
+  int64_t inner_tile, inner_tiles, items;
+  bool gather;
+  int64_t halo[kMostAxes];    // outputs before a tile's first that reach into it
+  int64_t first[kMostAxes];   // the first class position that holds a cell of the input
+  int64_t combinations;       // of classes over all axes, row-major
+  const Taps* of_combination;
+  int64_t run;                // cells to compute for each combination
+  int64_t slots_in_all;       // cells of the tile of dy
+  int64_t cells_in_all;       // cells of the tile of dx
+  const int32_t* tap_of[kMostAxes];  // the tap along each axis of an offset; null if too many
+  size_t scratch;
+};
+
+// The element types, in the order of the tables of kernels.
+enum Kind { kBool, kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64, kF16, kBF16, kF32, kF64, kKinds };
+
+// Kernels work on items [begin, end). Forward returns 0; backward returns 0, or where it finds a
+// winner that is no cell of its window inside the input, 1 + that winner's place in the winners.
+using ForwardKernel = int64_t (*)(const Work&, const Forward&, void* scratch, int64_t begin,
+                                  int64_t end);
+using BackwardKernel = int64_t (*)(const Work&, const Backward&, void* scratch, int64_t begin,
+                                   int64_t end);
+
+struct Kernels {
+  const char* name;
+  int vector_bytes;
+  // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
+  // than a winner of the element's own width can count.
+  ForwardKernel forward[kKinds], forward_wide[kKinds];
+  BackwardKernel backward[kKinds], backward_wide[kKinds];
+};
+
+}  // namespace ndpool

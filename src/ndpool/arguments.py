@@ -1,0 +1,56 @@
+"""Arrays as they come from the user: recognised, refused or accepted, never changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .dtypes import poolable
+from .errors import PoolError, PoolTypeError, shown
+
+Array = NDArray[Any]
+_POOLABLE = "bool, an integer, float16, bfloat16, float32 or float64"
+
+
+def as_array(argument: str, value: object) -> Array:
+    """`value` as an array that can be pooled; the array itself wherever it is one."""
+    if type(value) is not np.ndarray:
+        if isinstance(value, np.ma.MaskedArray):
+            raise PoolTypeError(
+                argument, "an array without a mask", "a MaskedArray", "fill it first: x.filled(...)"
+            )
+        try:
+            value = np.asarray(value)
+        except Exception as error:
+            raise PoolTypeError(argument, "an array", shown(value), str(error)) from error
+    if not poolable(value.dtype):
+        raise PoolTypeError(argument, f"dtype {_POOLABLE}", f"dtype {value.dtype}")
+    return value
+
+
+def as_target(out: object, shape: tuple[int, ...], x: Array) -> Array:
+    """Where an engine may write a result that is to land in `out`.
+
+    `out` itself, unless it is laid out in another way than the result or may overlap `x`.
+    """
+    if not isinstance(out, np.ndarray):
+        raise PoolTypeError("out", "an array", shown(out))
+    if out.shape != shape:
+        raise PoolError("out", f"shape {shape}", f"shape {out.shape}")
+    if out.dtype != x.dtype:
+        raise PoolTypeError("out", f"dtype {x.dtype}", f"dtype {out.dtype}")
+    if not out.flags.writeable:
+        raise PoolError("out", "an array that can be written to", "a read-only one")
+    if out.flags.c_contiguous and out.flags.aligned and not np.may_share_memory(out, x):
+        return out
+    return np.empty(shape, x.dtype)
+
+
+def delivered(y: Array, out: Array | None) -> Array:
+    """`y`, or `out` with y's values in it."""
+    if out is None or y is out:
+        return y
+    out[...] = y
+    return out

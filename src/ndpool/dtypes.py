@@ -1,0 +1,37 @@
+"""Which dtypes can be pooled, and the facts about them that the engines share.
+
+bfloat16 comes from the `ml_dtypes` package; it is recognised by name, without importing it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+_KINDS = "biuf"
+
+
+@lru_cache(maxsize=64)
+def poolable(dtype: np.dtype[Any]) -> bool:
+    """bool, integers, real floats and bfloat16."""
+    return dtype.kind in _KINDS or dtype.name == "bfloat16"
+
+
+@lru_cache(maxsize=64)
+def lowest(dtype: np.dtype[Any]) -> Any:
+    """The value that no other lies below; NaN aside."""
+    if dtype.kind == "b":
+        return np.False_
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min
+    return np.array(-np.inf).astype(dtype)[()]
+
+
+@lru_cache(maxsize=64)
+def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What gradients of this dtype are summed in: float32 for the 2-byte floats, else itself."""
+    if dtype.itemsize == 2 and dtype.kind not in "iu":
+        return np.dtype(np.float32)
+    return dtype

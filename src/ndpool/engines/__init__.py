@@ -1,0 +1,56 @@
+"""Who computes. An engine is a module with `serves`, `max_pool` and `max_pool_backward`.
+
+`numpy` runs anywhere and is the specification; `native` hands the arrays to the C++ kernels and is
+taken wherever it was built and serves the geometry and dtype.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PoolError, PoolTypeError, shown
+from ..geometry import Geometry
+from . import native
+from . import numpy as numpy_engine
+
+Array = NDArray[Any]
+
+
+class Engine(Protocol):
+    def serves(
+        self, dtype: np.dtype[Any], geometry: Geometry, backward: bool = ...
+    ) -> bool: ...
+    def max_pool(self, x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None: ...
+    def max_pool_backward(self, dy: Array, indices: Array, geometry: Geometry) -> Array: ...
+
+
+VARIABLE = "NDPOOL_ENGINE"
+_NAMES = ("native", "numpy")
+_asked = os.environ.get(VARIABLE) or None  # read once: a look-up costs as much as a small pooling
+
+
+def choose(
+    name: str | None, dtype: np.dtype[Any], geometry: Geometry, backward: bool = False
+) -> Engine:
+    """The engine of that name, or of NDPOOL_ENGINE, or the fastest that serves this call.
+
+    "native" means native wherever it serves the geometry and dtype, numpy elsewhere.
+    """
+    if name is None:
+        name = _asked
+    if name is None:
+        return native if native.serves(dtype, geometry, backward) else numpy_engine
+    argument = "engine" if name is not _asked else VARIABLE
+    if not isinstance(name, str):
+        raise PoolTypeError(argument, "'native', 'numpy' or None", shown(name))
+    if name not in _NAMES:
+        raise PoolError(argument, "'native' or 'numpy'", repr(name))
+    if name == "numpy":
+        return numpy_engine
+    if native.missing:
+        raise PoolError(argument, "an engine that is here", "'native'", native.missing)
+    return native if native.serves(dtype, geometry, backward) else numpy_engine

@@ -1,0 +1,112 @@
+"""The engine that hands arrays to the C++ kernels, where they were built."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PoolError, PoolTypeError, shown
+from ..geometry import Geometry
+from ..indices import refuse_index
+
+Array = NDArray[Any]
+
+missing = ""  # why there are no kernels; empty where there are
+try:
+    from .. import _native
+except ImportError as error:
+    missing = f"the compiled kernels are not here ({error}); ndpool was installed without them"
+
+# dtype.char -> number of the kernel, in the order of `Kind` in src/kernels/work.h
+_KINDS = {char: kind for kind, char in enumerate("?bBhHiIqQeEfd")} | {"l": 7, "L": 8}
+THREADS_VARIABLE = "NDPOOL_NUM_THREADS"
+
+
+def serves(dtype: np.dtype[Any], geometry: Geometry, backward: bool = False) -> bool:
+    """Whether the kernels can do this geometry and dtype."""
+    key = (dtype, backward)
+    known = geometry.memo.get(key)
+    if known is None:
+        known = geometry.memo[key] = _serves(dtype, geometry, backward)
+    return known
+
+
+def _serves(dtype: np.dtype[Any], geometry: Geometry, backward: bool) -> bool:
+    if missing or not dtype.isnative or dtype.char not in _KINDS:
+        return False
+    if len(geometry.axes) > _native.MOST_AXES or len(geometry.shape) > _native.MOST_DIMENSIONS:
+        return False
+    if geometry.cells > 2**32 or max(*geometry.before, *geometry.stride, *geometry.dilation) > 2**40:
+        return False
+    return bool(_pooling(geometry).serves(_KINDS[dtype.char], backward))
+
+
+def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
+    """Fill `y` and `indices`, which are C-contiguous; x may have any strides."""
+    _pooling(geometry).forward(_walkable(x), y, indices, _KINDS[x.dtype.char])
+
+
+def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
+    """dx of `geometry.shape`; dy may have any strides."""
+    dx = np.empty(geometry.shape, dy.dtype)
+    indices = np.ascontiguousarray(indices)
+    bad = _pooling(geometry).backward(_walkable(dy), indices, dx, _KINDS[dy.dtype.char])
+    if bad >= 0:
+        refuse_index(indices, geometry, bad)
+    return dx
+
+
+def instruction_set() -> str:
+    """The widest vectors that this machine and build have, as in "AVX-512"."""
+    return "none" if missing else str(_native.instruction_set())
+
+
+def num_threads() -> int:
+    """The most threads a call may use."""
+    return 1 if missing else int(_native.num_threads())
+
+
+def set_num_threads(threads: int) -> None:
+    """Set the most threads a call may use, 1 or more; calls of little work use fewer.
+
+    The default is NDPOOL_NUM_THREADS, or the number of CPUs this process may run on.
+    """
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
+        raise PoolTypeError("threads", "an integer", shown(threads))
+    if not 1 <= threads <= 1024:
+        raise PoolError("threads", "1 to 1024", shown(threads))
+    if not missing:
+        _native.set_num_threads(int(threads))
+
+
+def _pooling(geometry: Geometry) -> Any:
+    pooling = geometry.memo.get("native")
+    if pooling is None:
+        g = geometry
+        pooling = geometry.memo["native"] = _native.Pooling(
+            g.shape, g.axes, g.kernel, g.stride, g.dilation, g.before, g.y_shape
+        )
+    return pooling
+
+
+def _walkable(array: Array) -> Array:
+    """`array`, or a copy where its elements do not stand at whole steps."""
+    if array.flags.aligned and not any(step % array.itemsize for step in array.strides):
+        return array
+    return array.copy()
+
+
+def _threads_at_start() -> int:
+    asked = os.environ.get(THREADS_VARIABLE, "")
+    if asked.isdecimal() and 1 <= int(asked) <= 1024:
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+if not missing:
+    set_num_threads(_threads_at_start())

@@ -1,0 +1,314 @@
+"""Where the windows stand: kernel, stride, padding, dilation and rounding become output sizes.
+
+A `Geometry` is made once for each combination of shape and arguments, validated then, frozen and
+cached. Everything that runs after it trusts it. All arithmetic is on Python integers, so nothing
+can overflow before the final check that every size fits 63 bits.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import gcd, prod
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from .errors import PoolError, PoolTypeError, shown
+
+Size = SupportsIndex | Sequence[SupportsIndex]
+Padding = SupportsIndex | str | Sequence[SupportsIndex | tuple[SupportsIndex, SupportsIndex]]
+
+_LARGEST = 2**63 - 1
+_MOST_AXES = 64  # NumPy's own limit
+_PADDING_WORDS = ("valid", "same", "same_lower")
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """A validated pooling of an array of `shape`; per-axis tuples follow `axes`, ascending.
+
+    `memo` is where engines keep what they derive from it.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    out: tuple[int, ...]
+    y_shape: tuple[int, ...] = field(init=False)
+    cells: int = field(init=False)
+    index_dtype: np.dtype[Any] = field(init=False)
+    memo: dict[Any, Any] = field(init=False, compare=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        y_shape = list(self.shape)
+        for axis, size in zip(self.axes, self.out, strict=True):
+            y_shape[axis] = size
+        cells = prod(self.kernel)
+        object.__setattr__(self, "y_shape", tuple(y_shape))
+        object.__setattr__(self, "cells", cells)
+        object.__setattr__(self, "index_dtype", np.min_scalar_type(cells - 1))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The input's sizes along the pooled axes."""
+        return tuple(self.shape[axis] for axis in self.axes)
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """How much one step along each window axis adds to the row-major offset in the window."""
+        return tuple(prod(self.kernel[axis + 1 :]) for axis in range(len(self.kernel)))
+
+    def first_inside(self, axis: int) -> np.ndarray[Any, Any]:
+        """For each output along pooled axis number `axis`: the first tap that is no padding."""
+        reach = self.before[axis] - np.arange(self.out[axis]) * self.stride[axis]
+        return -(-np.maximum(reach, 0) // self.dilation[axis])  # rounded up
+
+
+def geometry(
+    shape: Sequence[SupportsIndex],
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    axes: Size | None = None,
+) -> Geometry:
+    """The `Geometry` of these arguments, made and validated at their first use, then remembered.
+
+    Raises PoolError or PoolTypeError that names the argument.
+    """
+    # Equal keys must mean equal arguments, yet (2, 2) == (2.0, True + 1): so whatever is not a
+    # plain value, which the cache tells apart by its type, is turned into plain integers first.
+    if type(shape) is not tuple:
+        shape = _plain("x_shape", shape)
+    if type(kernel_size) is not int:
+        kernel_size = _plain("kernel_size", kernel_size)
+    if stride is not None and type(stride) is not int:
+        stride = _plain("stride", stride)
+    if type(padding) is not int and type(padding) is not str:
+        padding = _plain("padding", padding)
+    if type(dilation) is not int:
+        dilation = _plain("dilation", dilation)
+    if type(ceil_mode) is not bool:
+        ceil_mode = _flag("ceil_mode", ceil_mode)
+    if axes is not None and type(axes) is not int:
+        axes = _plain("axes", axes)
+    return _geometry(shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+
+
+def plain_shape(argument: str, shape: object) -> tuple[int, ...]:
+    """A user's shape as a tuple of integers, none negative."""
+    sizes = _plain(argument, shape)
+    if isinstance(sizes, int):
+        raise PoolTypeError(argument, "a shape: a tuple of integers", shown(shape))
+    for size in sizes:
+        if not isinstance(size, int):
+            raise PoolTypeError(argument, "a tuple of integers", shown(shape))
+        if size < 0:
+            raise PoolError(argument, "no negative size", shown(shape))
+    if prod(sizes) > _LARGEST:
+        raise PoolError(argument, "fewer than 2**63 elements", shown(shape))
+    return sizes
+
+
+def _plain(argument: str, value: Any, depth: int = 2) -> Any:
+    """Integers, and tuples of them, of Python's own type; anything else is refused."""
+    if isinstance(value, str) and argument == "padding" and depth == 2:
+        return str(value)
+    if isinstance(value, (bool, np.bool_)):
+        raise PoolTypeError(argument, "an integer", shown(value), "True and False are no sizes")
+    try:
+        return operator.index(value)
+    except TypeError:
+        pass
+    is_row = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+    if not is_row or not depth:
+        raise PoolTypeError(argument, "an integer or a tuple of integers", shown(value))
+    if len(value) > _MOST_AXES:
+        raise PoolError(argument, f"at most {_MOST_AXES} entries", len(value))
+    return tuple(_plain(argument, item, depth - 1) for item in value)
+
+
+def _flag(argument: str, value: object) -> bool:
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise PoolTypeError(argument, "True or False", shown(value))
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _geometry(
+    shape: tuple[int, ...],
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    axes: Any,
+) -> Geometry:
+    axis_list = _pooled_axes(len(shape), kernel_size, axes)
+    d = len(axis_list)
+    kernel = _per_axis("kernel_size", kernel_size, d, at_least=1)
+    strides = kernel if stride is None else _per_axis("stride", stride, d, at_least=1)
+    dilations = _per_axis("dilation", dilation, d, at_least=1)
+
+    # Arguments are given in the order of `axes`; windows are row-major in the array's own order.
+    order = sorted(range(d), key=axis_list.__getitem__)
+    axis_list, kernel, strides, dilations = (
+        tuple(values[i] for i in order) for values in (axis_list, kernel, strides, dilations)
+    )
+    sizes = tuple(shape[axis] for axis in axis_list)
+    spans = tuple(dil * (k - 1) + 1 for k, dil in zip(kernel, dilations, strict=True))
+    pads = _pads(padding, order, sizes, spans, strides)
+
+    out = []
+    for axis, n, k, span, s, dil, (before, after) in zip(
+        axis_list, sizes, kernel, spans, strides, dilations, pads, strict=True
+    ):
+        size = _out_size(axis, n, span, s, before, after, ceil_mode)
+        _refuse_windows_in_padding(axis, n, k, s, dil, before, size)
+        out.append(size)
+
+    made = Geometry(
+        shape,
+        axis_list,
+        kernel,
+        strides,
+        dilations,
+        tuple(before for before, _ in pads),
+        tuple(after for _, after in pads),
+        tuple(out),
+    )
+    if made.cells > _LARGEST:
+        raise PoolError("kernel_size", "fewer than 2**63 cells in a window", kernel)
+    if prod(n + b + a for n, (b, a) in zip(sizes, pads, strict=True)) > _LARGEST:
+        raise PoolError("padding", "a padded array of fewer than 2**63 cells", padding)
+    if prod(made.y_shape) > _LARGEST:
+        raise PoolError("padding", "an output of fewer than 2**63 cells", made.y_shape)
+    return made
+
+
+def _pooled_axes(ndim: int, kernel_size: Any, axes: Any) -> tuple[int, ...]:
+    if axes is None:
+        d = 2 if isinstance(kernel_size, int) else len(kernel_size)
+        if d > ndim:
+            hint = "name the axes to pool with axes=" if isinstance(kernel_size, int) else ""
+            raise PoolError("kernel_size", f"at most {ndim} pooled axes", d, hint)
+        chosen = tuple(range(ndim - d, ndim))
+    else:
+        asked = (axes,) if isinstance(axes, int) else axes
+        for axis in asked:
+            if not isinstance(axis, int):
+                raise PoolTypeError("axes", "an integer or a tuple of integers", axes)
+            if not -ndim <= axis < ndim:
+                raise PoolError("axes", f"axes of an array of {ndim} dimensions", axis)
+        chosen = tuple(axis % ndim for axis in asked)
+        if len(set(chosen)) < len(chosen):
+            raise PoolError("axes", "each axis once", asked)
+    if not chosen:
+        raise PoolError("axes" if axes is not None else "kernel_size", "at least one axis", ())
+    return chosen
+
+
+def _per_axis(argument: str, value: Any, d: int, at_least: int) -> tuple[int, ...]:
+    values = (value,) * d if isinstance(value, int) else value
+    if len(values) != d:
+        raise PoolError(argument, f"one integer, or one for each of {d} pooled axes", value)
+    for item in values:
+        if not isinstance(item, int):
+            raise PoolTypeError(argument, "integers", value)
+        if item < at_least:
+            raise PoolError(argument, f"at least {at_least}", value)
+    return tuple(values)
+
+
+def _pads(
+    padding: Any,
+    order: Sequence[int],
+    sizes: tuple[int, ...],
+    spans: tuple[int, ...],
+    strides: tuple[int, ...],
+) -> tuple[tuple[int, int], ...]:
+    """(before, after) for each pooled axis, in the array's order."""
+    d = len(sizes)
+    if isinstance(padding, str):
+        if padding not in _PADDING_WORDS:
+            raise PoolError("padding", "'valid', 'same' or 'same_lower'", repr(padding))
+        if padding == "valid":
+            return ((0, 0),) * d
+        halves = []
+        for n, span, s in zip(sizes, spans, strides, strict=True):
+            total = max((-(-n // s) - 1) * s + span - n, 0)
+            less, more = total // 2, total - total // 2
+            halves.append((less, more) if padding == "same" else (more, less))
+        return tuple(halves)
+    items = (padding,) * d if isinstance(padding, int) else padding
+    if len(items) != d:
+        hint = f"for one axis write ({items},)" if d == 1 and len(items) == 2 else ""
+        raise PoolError(
+            "padding", f"one entry, or one for each of {d} pooled axes", padding, hint
+        )
+    pairs = []
+    for item in items:
+        pair = (item, item) if isinstance(item, int) else item
+        if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(p, int) for p in pair):
+            raise PoolTypeError("padding", "integers or (before, after) pairs", padding)
+        if min(pair) < 0:
+            raise PoolError("padding", "at least 0", padding)
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs[i] for i in order)
+
+
+def _out_size(
+    axis: int, n: int, span: int, stride: int, before: int, after: int, ceil_mode: bool
+) -> int:
+    if n == 0:
+        raise PoolError("x", f"at least one element along pooled axis {axis}", "none")
+    room = n + before + after - span
+    if room < 0:
+        raise PoolError(
+            "kernel_size",
+            f"a window no longer than the padded input ({n + before + after}) along axis {axis}",
+            f"{span} cells from its first to its last",
+            "lower kernel_size or dilation, or raise padding",
+        )
+    size = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+    # Ceil mode, PyTorch's rule: the last window starts inside the input or its left padding.
+    if ceil_mode and (size - 1) * stride >= n + before:
+        size -= 1
+    return size
+
+
+def _refuse_windows_in_padding(
+    axis: int, n: int, kernel: int, stride: int, dilation: int, before: int, out: int
+) -> None:
+    """Every window needs a tap inside [0, n); the first that has none is named."""
+
+    def refuse(position: int) -> None:
+        raise PoolError(
+            "padding",
+            "a cell of the input in every window",
+            f"only padding in window {position} along axis {axis}",
+            "lower padding, or raise kernel_size",
+        )
+
+    if before:
+        # The first window reaches furthest out: if it gets to the input, they all do ...
+        if -(-before // dilation) > kernel - 1:
+            refuse(0)
+        # ... unless its steps are so long that they can step over it.
+        if dilation > n:
+            left = min(-(-before // stride), out, dilation // gcd(dilation, stride))
+            for position in range(left):
+                if (position * stride - before) % dilation >= n:
+                    refuse(position)
+    if (out - 1) * stride - before >= n:
+        refuse(-(-(n + before) // stride))
+
+

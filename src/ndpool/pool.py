@@ -1,0 +1,233 @@
+"""The pooling functions. Each makes a geometry, chooses an engine, and hands over the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import engines
+from .arguments import as_array, as_target, delivered
+from .errors import PoolError
+from .geometry import Padding, Size, geometry, plain_shape
+from .indices import (
+    IndexForm,
+    checked_form,
+    checked_indices,
+    first_outside,
+    refuse_index,
+    to_offsets,
+    to_positions,
+)
+
+Array = NDArray[Any]
+
+
+@overload
+def max_pool(
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size | None = ...,
+    padding: Padding = ...,
+    dilation: Size = ...,
+    ceil_mode: bool = ...,
+    axes: Size | None = ...,
+    return_indices: Literal[False] = ...,
+    out: Array | None = ...,
+    engine: str | None = ...,
+) -> Array: ...
+
+
+@overload
+def max_pool(
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size | None = ...,
+    padding: Padding = ...,
+    dilation: Size = ...,
+    ceil_mode: bool = ...,
+    axes: Size | None = ...,
+    return_indices: Literal[True] | IndexForm,
+    out: Array | None = ...,
+    engine: str | None = ...,
+) -> tuple[Array, Array]: ...
+
+
+def max_pool(
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    axes: Size | None = None,
+    return_indices: bool | IndexForm = False,
+    out: Array | None = None,
+    engine: str | None = None,
+) -> Array | tuple[Array, Array]:
+    """The maximum of each window of `x`, and on request which cell it came from.
+
+    >>> import numpy as np, ndpool
+    >>> x = np.array([[1, 5, 2, 0], [3, 4, 9, 7]])
+    >>> ndpool.max_pool(x, 2)
+    array([[5, 9]])
+    >>> ndpool.max_pool(x, 2, return_indices=True)[1]
+    array([[1, 2]], dtype=uint8)
+
+    Args:
+        x: Array of any shape; bool, integers, float16, bfloat16, float32, float64. Not modified.
+        kernel_size: Cells of a window along each pooled axis. An int pools the last two axes,
+            a tuple of d the last d.
+        stride: Cells from one window to the next; None is `kernel_size`.
+        padding: Cells added around the input that never win: an int, one for each axis,
+            ``(before, after)`` pairs, "valid" (none), "same" (out = ceil(n / stride), the odd
+            cell at the end) or "same_lower" (at the start).
+        dilation: Cells from one tap of a window to the next.
+        ceil_mode: Round output sizes up instead of down; the last window must then start inside
+            the input or its left padding.
+        axes: The axes to pool, instead of the last ones; all others are batch.
+        return_indices: True or "window" for each winner's row-major offset in its window, in the
+            smallest unsigned dtype; "plane" for int64 positions over the pooled axes (PyTorch's
+            form); "tensor" for int64 positions in the whole array (ONNX's).
+        out: Array of the result's shape and dtype to write to. May overlap `x`.
+        engine: "native" or "numpy"; None is NDPOOL_ENGINE, or native wherever it is able.
+
+    Returns:
+        y, of x's dtype and, along each pooled axis,
+        ``floor((n + before + after - dilation * (k - 1) - 1) / stride) + 1`` long;
+        with `return_indices` the pair ``(y, indices)``. NaN wins over all else. Of equal cells
+        the first in row-major order wins, and of NaNs the first.
+
+    Raises:
+        PoolError: A value that no pooling can be done with; the message names the argument.
+        TypeError: An argument of the wrong type.
+
+    Source: Yamaguchi, Sakamoto, Akabane, Fujimoto, "A neural network for speaker-independent
+    isolated word recognition", ICSLP 1990; argument names and ceil mode after PyTorch's
+    ``torch.nn.MaxPool2d``.
+    """
+    x = as_array("x", x)
+    shapes = geometry(x.shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+    run = engines.choose(engine, x.dtype, shapes)
+    y = np.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
+    if return_indices is False:
+        run.max_pool(x, shapes, y, None)
+        return delivered(y, out)
+    form = "window" if return_indices is True else checked_form("return_indices", return_indices)
+    indices = np.empty(shapes.y_shape, shapes.index_dtype)
+    run.max_pool(x, shapes, y, indices)
+    if form != "window":
+        indices = to_positions(indices, shapes, form)
+    return delivered(y, out), indices
+
+
+def max_pool_backward(
+    dy: ArrayLike,
+    indices: ArrayLike,
+    x_shape: Sequence[SupportsIndex],
+    kernel_size: Size,
+    *,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    axes: Size | None = None,
+    index_form: IndexForm = "window",
+    engine: str | None = None,
+) -> Array:
+    """The gradient of `max_pool`: each `dy` goes to the cell that won its window.
+
+    >>> import numpy as np, ndpool
+    >>> x = np.array([[1, 5, 2], [3, 4, 9]])
+    >>> y, indices = ndpool.max_pool(x, 2, stride=1, return_indices=True)
+    >>> ndpool.max_pool_backward(np.array([[10, 1]]), indices, x.shape, 2, stride=1)
+    array([[ 0, 10,  0],
+           [ 0,  0,  1]])
+
+    Args:
+        dy: Gradient of the output, of the output's shape; any poolable dtype. Not modified.
+        indices: Winners as the forward call returned them. Not modified.
+        x_shape: Shape of the forward call's input.
+        kernel_size, stride, padding, dilation, ceil_mode, axes: As in the forward call.
+        index_form: The form of `indices`: "window", "plane" or "tensor", see `max_pool`.
+        engine: As in `max_pool`.
+
+    Returns:
+        dx of shape `x_shape` and dy's dtype. Where windows overlap, a cell gets the sum over the
+        windows it won, added in the order of the outputs (float16 and bfloat16 are summed in
+        float32 and rounded once; integers wrap around; bools are or-ed). The result is the same
+        to the bit for any engine and number of threads.
+
+    Raises:
+        PoolError: Shapes that do not fit together, or an index that is no cell of its window
+            inside the input; the message names the argument.
+        TypeError: An argument of the wrong type or dtype.
+
+    Source: Scherer, Mueller, Behnke, "Evaluation of pooling operations in convolutional
+    architectures for object recognition", ICANN 2010.
+    """
+    dy = as_array("dy", dy)
+    x_shape = plain_shape("x_shape", x_shape)
+    shapes = geometry(x_shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+    if dy.shape != shapes.y_shape:
+        raise PoolError("dy", f"shape {shapes.y_shape}", f"shape {dy.shape}")
+    form = checked_form("index_form", index_form)
+    winners = checked_indices(indices, shapes, form)
+    if form != "window":
+        winners = to_offsets(winners, shapes, form)
+    run = engines.choose(engine, dy.dtype, shapes, backward=True)
+    return run.max_pool_backward(dy, winners, shapes)
+
+
+def convert_indices(
+    indices: ArrayLike,
+    x_shape: Sequence[SupportsIndex],
+    kernel_size: Size,
+    *,
+    from_: IndexForm = "window",
+    to: IndexForm = "plane",
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    axes: Size | None = None,
+) -> Array:
+    """Winners in another form: "window", "plane" (PyTorch's) or "tensor" (ONNX's).
+
+    >>> import numpy as np, ndpool
+    >>> x = np.array([[1, 5, 2, 0], [3, 4, 9, 7]])
+    >>> y, indices = ndpool.max_pool(x, 2, return_indices=True)
+    >>> ndpool.convert_indices(indices, x.shape, 2, to="plane")
+    array([[1, 6]])
+
+    Args:
+        indices: Winners of shape y.shape, in the form and dtype that `from_` says.
+        x_shape: Shape of the input that was pooled.
+        from_, to: "window" (offset in the window, smallest unsigned dtype), "plane" (int64
+            position over the pooled axes) or "tensor" (int64 position in the whole array).
+        kernel_size, stride, padding, dilation, ceil_mode, axes: As in the forward call.
+
+    Returns:
+        A new array of the same shape. Every form gives back every other without loss.
+
+    Raises:
+        PoolError: An index that is no cell of its window inside the input; others as `max_pool`.
+        TypeError: An argument of the wrong type or dtype.
+
+    Source: "plane" is the form of ``torch.nn.MaxPool2d(return_indices=True)``, "tensor" that of
+    the ONNX operator MaxPool with ``storage_order=0``.
+    """
+    source, target = checked_form("from_", from_), checked_form("to", to)
+    x_shape = plain_shape("x_shape", x_shape)
+    shapes = geometry(x_shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+    offsets = checked_indices(indices, shapes, source)
+    if source != "window":
+        offsets = to_offsets(offsets, shapes, source)
+    elif (position := first_outside(offsets, shapes)) is not None:
+        refuse_index(offsets, shapes, position)
+    return offsets.copy() if target == "window" else to_positions(offsets, shapes, target)

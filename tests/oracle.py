@@ -1,0 +1,106 @@
+"""Max pooling in plain nested loops over Python lists: what every engine is held against.
+
+It shares no code with the package, and no trick either: it goes to every window, visits its taps
+in row-major order, and leaves out those that lie outside the input. The winner is found among
+Python numbers, which hold every poolable dtype exactly; its bits are then copied from the array.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Impossible(Exception):
+    """No pooling: no window fits, or a window has no cell of the input."""
+
+
+class Pooled(NamedTuple):
+    y: np.ndarray
+    offsets: np.ndarray  # int64: row-major, in the window
+    cells: list[int]  # for each window, row-major: the winner's position in the whole array
+
+
+def out_size(n, k, s, d, before, after, ceil_mode):
+    """The formula of the contract, by counting windows one at a time instead of dividing."""
+    span = d * (k - 1) + 1
+    room = n + before + after + (s - 1 if ceil_mode else 0)
+    count = 0
+    while count * s + span <= room:
+        count += 1
+    if ceil_mode and count and (count - 1) * s >= n + before:
+        count -= 1
+    return count
+
+
+def windows(n, k, s, d, before, after, ceil_mode):
+    """Along one axis: for each window its (tap, cell) pairs that lie inside the input."""
+    found = []
+    for o in range(out_size(n, k, s, d, before, after, ceil_mode)):
+        cells = [(tap, o * s + tap * d - before) for tap in range(k)]
+        found.append([(tap, cell) for tap, cell in cells if 0 <= cell < n])
+    return found
+
+
+def all_windows(shape, axes, kernel, stride, dilation, pads, ceil_mode=False):
+    """`windows` of every axis, batch axes having windows of one cell; Impossible if one is empty.
+
+    `axes` ascend; `pads` are (before, after) pairs.
+    """
+    per_axis = [windows(n, 1, 1, 1, 0, 0, False) for n in shape]
+    for axis, k, s, d, (before, after) in zip(axes, kernel, stride, dilation, pads, strict=True):
+        per_axis[axis] = windows(shape[axis], k, s, d, before, after, ceil_mode)
+        if not per_axis[axis]:
+            raise Impossible(f"no window along axis {axis}")
+        if not all(per_axis[axis]):
+            raise Impossible(f"a window wholly in padding along axis {axis}")
+    return per_axis
+
+
+def max_pool(x, axes, kernel, stride, dilation, pads, ceil_mode=False):
+    """The `Pooled` of `x`; Impossible where there is none."""
+    per_axis = all_windows(x.shape, axes, kernel, stride, dilation, pads, ceil_mode)
+    taps_of = [1] * x.ndim
+    for axis, k in zip(axes, kernel, strict=True):
+        taps_of[axis] = k
+    weights = [prod(taps_of[axis + 1 :]) for axis in range(x.ndim)]
+    steps = [prod(x.shape[axis + 1 :]) for axis in range(x.ndim)]
+    is_two_byte_float = x.dtype.itemsize == 2 and x.dtype.kind not in "iu"
+    values = (x.astype(np.float32) if is_two_byte_float else x).reshape(-1).tolist()
+
+    offsets, winners = [], []
+    for window in product(*per_axis):
+        inside = [(0, 0)]  # (offset in the window, position in the array), row-major
+        for taps, weight, step in zip(window, weights, steps, strict=True):
+            inside = [
+                (offset + tap * weight, at + cell * step)
+                for offset, at in inside
+                for tap, cell in taps
+            ]
+        best_offset, best_at = inside[0]
+        best = values[best_at]
+        for offset, at in inside[1:]:
+            value = values[at]
+            # x != x is how NaN shows: it beats all but an earlier NaN
+            if value > best or (value != value and best == best):
+                best, best_offset, best_at = value, offset, at
+        offsets.append(best_offset)
+        winners.append(best_at)
+
+    y_shape = [len(found) for found in per_axis]
+    y = x.reshape(-1)[np.array(winners, np.int64)].reshape(y_shape)
+    return Pooled(y, np.array(offsets, np.int64).reshape(y_shape), winners)
+
+
+def max_pool_backward(dy, cells, x_shape):
+    """dx by walking over the windows; 2-byte floats are summed in float32 and rounded once."""
+    is_two_byte_float = dy.dtype.itemsize == 2 and dy.dtype.kind not in "iu"
+    wide = dy.astype(np.float32) if is_two_byte_float else dy
+    dx = np.zeros(prod(x_shape), wide.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for cell, slope in zip(cells, wide.reshape(-1), strict=True):
+            dx[cell] = dx[cell] + slope
+        return dx.astype(dy.dtype).reshape(x_shape)
