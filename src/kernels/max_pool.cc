@@ -91,120 +91,122 @@ void fold(bool winners, bool have, T* to, Winner<T>* to_winner, const T* from,
 
 // The last pass over a tile, straight into the user's arrays.
 template <class S, class T>
-struct LastPass {
-  const Work& work;
-  const Forward& plan;
-  const Place& place;
-  const T* from;
-  const Winner<T>* from_winner;  // null before the first pass
-  T* values;                     // a chunk of them
-  Winner<T>* winners;
-  Winner<T>* table;              // of the tile: what wins where all is as low as padding
-  int64_t* table_of;             // the number of the tile that the table is of
+class LastPass {
+ public:
+  LastPass(const Work& work, const Forward& plan, char*& scratch)
+      : work_(work),
+        plan_(plan),
+        values_(carve<T>(scratch, least(kChunk, plan.tile_out))),
+        winners_(carve<Winner<T>>(scratch, least(kChunk, plan.tile_out))),
+        table_(carve<Winner<T>>(scratch, work.padded ? plan.tile_out : 0)) {
+    // From axis `flat_` on, outputs lie side by side, in the tile and in the result alike.
+    int64_t length = work.inner;
+    flat_ = work.axes;
+    if (plan.inner_tiles > 1) return;
+    while (flat_ > 0) {
+      const int a = flat_ - 1;
+      if (work.axis[a].y_step != length || plan.last_step[a] != length) return;
+      length *= work.axis[a].out;
+      flat_ = a;
+      if (plan.cut[a].tiles > 1) return;
+    }
+  }
 
-  void operator()() const {
-    line(0, 0, 0, place.y + place.inner, place.winners + place.inner);
+  // To be called when `walk` came to another tile.
+  void look_at(const Walk& walk) {
+    known_ = false;
+    start_ = walk.inner;
+    length_ = walk.inner_count;
+    for (int a = 0; a < work_.axes; ++a) {
+      begin_[a] = walk.tile[a] * plan_.cut[a].tile;
+      count_[a] = least(plan_.cut[a].tile, work_.axis[a].out - begin_[a]);
+      start_ += begin_[a] * work_.axis[a].y_step;
+      if (a >= flat_) length_ *= count_[a];
+    }
+  }
+
+  void write(const Walk& walk, const T* from, const Winner<T>* from_winner) {
+    line(0, 0, 0, walk.y + start_, from, from_winner);
   }
 
  private:
-  int64_t begin(int a) const { return place.tile[a] * plan.cut[a].tile; }
-  int64_t count(int a) const { return least(plan.cut[a].tile, work.axis[a].out - begin(a)); }
-
-  // Outputs from axis `a` on lie side by side, in the tile and in the result alike.
-  bool flat_from(int a) const {
-    int64_t length = work.inner;
-    if (plan.inner_tiles > 1) return false;
-    for (int i = work.axes - 1; i > a; --i) {
-      if (plan.cut[i].tiles > 1) return false;
-      if (work.axis[i].y_step != length || plan.last_step[i] != length) return false;
-      length *= work.axis[i].out;
-    }
-    return work.axis[a].y_step == length && plan.last_step[a] == length;
-  }
-
-  void line(int a, int64_t at, int64_t number, int64_t y, int64_t winner) const {
-    int64_t length = place.inner_count;
-    if (a < work.axes && flat_from(a)) {
-      for (int i = a; i < work.axes; ++i) length *= count(i);
-      y += begin_of_rest(a);
-      winner += begin_of_rest(a);
-      return cells(at, number, y, winner, length);
-    }
-    if (a == work.axes) return cells(at, number, y, winner, length);
-    const Axis& along = work.axis[a];
-    y += begin(a) * along.y_step;
-    winner += begin(a) * along.winner_step;
-    int64_t per = plan.inner_tile;
-    for (int i = a + 1; i < work.axes; ++i) per *= plan.cut[i].tile;
-    for (int64_t o = 0; o < count(a); ++o) {
-      line(a + 1, at + o * plan.last_step[a], number + o * per, y + o * along.y_step,
-           winner + o * along.winner_step);
+  NDPOOL_RECURSIVE void line(int a, int64_t at, int64_t number, int64_t y, const T* from,
+            const Winner<T>* from_winner) {
+    if (a == flat_) return cells(number, y, from + at, shifted(from_winner, at));
+    int64_t per = plan_.inner_tile;
+    for (int i = a + 1; i < work_.axes; ++i) per *= plan_.cut[i].tile;
+    for (int64_t o = 0; o < count_[a]; ++o) {
+      line(a + 1, at + o * plan_.last_step[a], number + o * per, y + o * work_.axis[a].y_step, from,
+           from_winner);
     }
   }
 
-  int64_t begin_of_rest(int a) const {
-    int64_t total = 0;
-    for (int i = a; i < work.axes; ++i) total += begin(i) * work.axis[i].y_step;
-    return total;
-  }
-
-  void cells(int64_t at, int64_t number, int64_t y, int64_t winner, int64_t length) const {
-    S* to = static_cast<S*>(work.result) + y;
-    const Pass& pass = plan.pass[plan.passes - 1];
-    for (int64_t i = 0; i < length; i += kChunk) {
-      const int64_t n = least(kChunk, length - i);
-      fold<T>(work.winners, from_winner, values, winners, from + at + i,
-              shifted(from_winner, at + i), pass, n);
-      emit(to + i, values, n, work.stream);
-      if (!work.winners) continue;
-      if (work.padded) settle(number + i, n);
-      switch (work.winner_bytes) {
-        case 1: write_winners<uint8_t>(winner + i, n); break;
-        case 2: write_winners<uint16_t>(winner + i, n); break;
-        case 4: write_winners<uint32_t>(winner + i, n); break;
-        default: write_winners<uint64_t>(winner + i, n);
+  void cells(int64_t number, int64_t y, const T* from, const Winner<T>* from_winner) {
+    S* to = static_cast<S*>(work_.result) + y;
+    const Pass& pass = plan_.pass[plan_.passes - 1];
+    for (int64_t i = 0; i < length_; i += kChunk) {
+      const int64_t n = least(kChunk, length_ - i);
+      fold<T>(work_.winners, from_winner, values_, winners_, from + i, shifted(from_winner, i),
+              pass, n);
+      emit(to + i, values_, n, work_.stream);
+      if (!work_.winners) continue;
+      if (work_.padded) settle(number + i, n);
+      switch (work_.winner_bytes) {
+        case 1: write_winners<uint8_t>(y + i, n); break;
+        case 2: write_winners<uint16_t>(y + i, n); break;
+        case 4: write_winners<uint32_t>(y + i, n); break;
+        default: write_winners<uint64_t>(y + i, n);
       }
     }
   }
 
   template <class W>
-  void write_winners(int64_t at, int64_t n) const {
-    W* to = static_cast<W*>(work.winners) + at;
-    if (!work.stream || sizeof(W) == sizeof(Winner<T>)) return emit(to, winners, n, work.stream);
-    W* narrowed = reinterpret_cast<W*>(values);  // done with: the values were written before
-    emit(narrowed, winners, n, false);
+  void write_winners(int64_t at, int64_t n) {
+    W* to = static_cast<W*>(work_.winners) + at;
+    if (!work_.stream || sizeof(W) == sizeof(Winner<T>)) return emit(to, winners_, n, work_.stream);
+    W* narrowed = reinterpret_cast<W*>(values_);  // done with: the values were written before
+    emit(narrowed, winners_, n, false);
     emit(to, narrowed, n, true);
   }
 
   // Padding is filled with the lowest value. Where the best is no higher, all cells of the window
   // are equal, and the first of those that are no padding has won.
-  void settle(int64_t number, int64_t n) const {
+  void settle(int64_t number, int64_t n) {
     const T low = lowest<S, T>();
     bool any = false;
-    for (int64_t i = 0; i < n; ++i) any |= values[i] == low;
+    for (int64_t i = 0; i < n; ++i) any |= values_[i] == low;
     if (!any) return;
-    if (*table_of != place.number) {
-      *table_of = place.number;
-      write_table(0, 0, 0);
-    }
+    if (!known_) write_table(0, 0, 0);
+    known_ = true;
     for (int64_t i = 0; i < n; ++i) {
-      winners[i] = values[i] == low ? table[number + i] : winners[i];
+      winners_[i] = values_[i] == low ? table_[number + i] : winners_[i];
     }
   }
 
-  int64_t write_table(int a, int64_t number, int64_t first_inside) const {
-    if (a == work.axes) {
-      fill(table + number, static_cast<Winner<T>>(first_inside), plan.inner_tile);
-      return number + plan.inner_tile;
+  // What wins in each window of the tile where all is as low as padding.
+  NDPOOL_RECURSIVE int64_t write_table(int a, int64_t number, int64_t first_inside) {
+    if (a == work_.axes) {
+      fill(table_ + number, static_cast<Winner<T>>(first_inside), plan_.inner_tile);
+      return number + plan_.inner_tile;
     }
-    const Axis& along = work.axis[a];
-    for (int64_t o = 0; o < plan.cut[a].tile; ++o) {
-      const int64_t start = (begin(a) + o) * along.stride - along.before;
+    const Axis& along = work_.axis[a];
+    for (int64_t o = 0; o < plan_.cut[a].tile; ++o) {
+      const int64_t start = (begin_[a] + o) * along.stride - along.before;
       const int64_t tap = start < 0 ? ceil_div(-start, along.dilation) : 0;
       number = write_table(a + 1, number, first_inside * along.kernel + tap);
     }
     return number;
   }
+
+  const Work& work_;
+  const Forward& plan_;
+  T* const values_;  // a chunk of them
+  Winner<T>* const winners_;
+  Winner<T>* const table_;
+  bool known_ = false;  // whether the table is that of this tile
+  int flat_;
+  int64_t start_ = 0, length_ = 0;
+  int64_t begin_[kMostAxes], count_[kMostAxes];
 };
 
 template <class S, class T>
@@ -215,15 +217,18 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
   if (work.winners) {
     for (auto& buffer : winners) buffer = carve<Winner<T>>(free, plan.buffer);
   }
-  T* chunk = carve<T>(free, least(kChunk, plan.tile_out));
-  Winner<T>* winner_chunk = carve<Winner<T>>(free, least(kChunk, plan.tile_out));
-  Winner<T>* table = carve<Winner<T>>(free, work.padded ? plan.tile_out : 0);
-  int64_t table_of = -1;
-
-  for (int64_t item = begin; item < end; ++item) {
-    const Place place = place_of(work, plan, item);
+  LastPass<S, T> last_pass(work, plan, free);
+  TileLoader<S, T> loader(work, plan, lowest<S, T>());
+  Walk walk(work, plan, begin);
+  int64_t seen = -1;
+  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
+    if (walk.number != seen) {
+      loader.look_at(walk);
+      last_pass.look_at(walk);
+      seen = walk.number;
+    }
+    loader.load(walk, values[0]);
     int now = 0;
-    TileLoader<S, T>{work, plan, place, lowest<S, T>()}(values[now]);
     for (int p = 0; p < plan.passes - 1; ++p, now ^= 1) {
       const Pass& pass = plan.pass[p];
       for (int64_t row = 0; row < pass.rows; ++row) {
@@ -232,8 +237,7 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
                 values[now] + from, shifted(winners[now], from), pass, pass.run);
       }
     }
-    LastPass<S, T>{work,  plan,         place, values[now], plan.passes > 1 ? winners[now] : nullptr,
-                   chunk, winner_chunk, table, &table_of}();
+    last_pass.write(walk, values[now], plan.passes > 1 ? winners[now] : nullptr);
   }
 #if defined(__x86_64__)
   if (work.stream) _mm_sfence();
@@ -243,286 +247,449 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
 
 // ---- backward ----
 
-// Is the winner a cell of its window inside the input? Checked over the outputs of one tile.
-template <class W>
-struct WinnerCheck {
-  const Work& work;
-  const Backward& plan;
-  const Place& place;
-  mutable int64_t outputs[kMostAxes] = {};  // the window that is looked at
+// The tap along axis a of the window cell at this offset.
+inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t offset) {
+  if (plan.tap_of[a]) return plan.tap_of[a][offset];
+  for (int i = work.axes - 1; i > a; --i) offset /= static_cast<uint64_t>(work.axis[i].kernel);
+  return static_cast<int64_t>(offset % static_cast<uint64_t>(work.axis[a].kernel));
+}
 
-  // 0, or 1 + the place in the winners of the first that is not.
-  int64_t operator()() const { return axis(0, place.winners + place.inner, false); }
+// Is every winner a cell of its window inside the input? The tiles share the outputs out between
+// them; windows that lie inside as a whole need no look at single winners.
+class WinnerCheck {
+ public:
+  WinnerCheck(const Work& work, const Backward& plan) : work_(work), plan_(plan) {
+    one_run_ = plan.inner_tiles == 1;
+    run_ = work.inner;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      one_run_ &= plan.cut[a].tiles == 1 && work.axis[a].winner_step == run_;
+      run_ *= work.axis[a].out;
+    }
+  }
+
+  void look_at(const Walk& walk) {
+    for (int a = 0; a < work_.axes; ++a) {
+      const Axis& along = work_.axis[a];
+      const int64_t tiles = plan_.cut[a].tiles;
+      begin_[a] = along.out / tiles * walk.tile[a] + least(along.out % tiles, walk.tile[a]);
+      end_[a] = begin_[a] + along.out / tiles + (walk.tile[a] < along.out % tiles);
+      left_[a] = begin_[a];
+      right_[a] = end_[a];
+      while (left_[a] < right_[a] && leaves(a, left_[a])) ++left_[a];
+      while (right_[a] > left_[a] && leaves(a, right_[a] - 1)) --right_[a];
+    }
+  }
+
+  // 0, or 1 + the place in the winners of one that is not.
+  int64_t operator()(const Walk& walk) {
+    switch (work_.winner_bytes) {
+      case 1: return check<uint8_t>(walk);
+      case 2: return check<uint16_t>(walk);
+      case 4: return check<uint32_t>(walk);
+      default: return check<uint64_t>(walk);
+    }
+  }
 
  private:
-  int64_t begin(int a) const {
-    if (place.tile[a] == 0) return 0;
-    return least(work.axis[a].out, plan.first[a] + place.tile[a] * plan.cut[a].tile);
+  template <class W>
+  int64_t check(const Walk& walk) {
+    const auto cells = static_cast<uint64_t>(work_.cells);
+    bool beyond = cells <= static_cast<W>(-1);  // could be at all
+    if (beyond && one_run_) {
+      const W* winners = static_cast<const W*>(work_.winners) + walk.winners;
+      beyond = false;
+      for (int64_t i = 0; i < run_; ++i) beyond |= winners[i] >= static_cast<W>(cells);
+    }
+    return axis<W>(walk, 0, walk.winners + walk.inner, beyond);
   }
-  int64_t end(int a) const {
-    if (place.tile[a] == plan.cut[a].tiles - 1) return work.axis[a].out;
-    return least(work.axis[a].out, plan.first[a] + (place.tile[a] + 1) * plan.cut[a].tile);
-  }
+
   // Does window `o` reach out of the input along axis a?
-  bool on_border(int a, int64_t o) const {
-    const Axis& along = work.axis[a];
+  bool leaves(int a, int64_t o) const {
+    const Axis& along = work_.axis[a];
     const int64_t start = o * along.stride - along.before;
     return start < 0 || start + (along.kernel - 1) * along.dilation >= along.n;
   }
 
-  int64_t axis(int a, int64_t at, bool border) const {
-    const Axis& along = work.axis[a];
-    if (a == work.axes - 1) return row(at, border);
-    for (int64_t o = begin(a); o < end(a); ++o) {
-      outputs[a] = o;
-      const int64_t bad =
-          axis(a + 1, at + o * along.winner_step, border || on_border(a, o));
+  template <class W>
+  NDPOOL_RECURSIVE int64_t axis(const Walk& walk, int a, int64_t at, bool all) {
+    const Axis& along = work_.axis[a];
+    const bool last = a == work_.axes - 1;
+    for (int64_t o = begin_[a]; o < end_[a]; ++o) {
+      const bool border = all || o < left_[a] || o >= right_[a];
+      if (last && !border) {
+        o = right_[a] - 1;
+        continue;
+      }
+      start_[a] = o * along.stride - along.before;
+      const int64_t cell = at + o * along.winner_step;
+      const int64_t bad = last ? run<W>(cell, walk.inner_count)
+                               : axis<W>(walk, a + 1, cell, border);
       if (bad) return bad;
     }
     return 0;
   }
 
-  int64_t row(int64_t at, bool border) const {
-    const int a = work.axes - 1;
-    const Axis& along = work.axis[a];
-    const W* winners = static_cast<const W*>(work.winners) + at;
-    const int64_t lo = begin(a), hi = end(a);
-    bool any = false;
-    if (plan.inner_tiles == 1 && along.winner_step == work.inner) {  // the row is one run
-      const auto cells = static_cast<uint64_t>(work.cells);
-      for (int64_t i = lo * work.inner; i < hi * work.inner; ++i) any |= winners[i] >= cells;
-    } else {
-      any = true;
-    }
-    int64_t left = lo, right = hi;  // outputs between them are inside along this axis
-    if (!border && !any) {
-      while (left < hi && on_border(a, left)) ++left;
-      while (right > left && on_border(a, right - 1)) --right;
-    } else {
-      left = hi;
-    }
-    for (int64_t o = lo; o < hi; ++o) {
-      if (o == left) o = right;
-      if (o >= hi) break;
-      outputs[a] = o;
-      for (int64_t c = 0; c < place.inner_count; ++c) {
-        const int64_t i = o * along.winner_step + c;
-        if (!inside(static_cast<uint64_t>(winners[i]))) return 1 + at + i;
+  template <class W>
+  int64_t run(int64_t at, int64_t count) const {
+    const W* winners = static_cast<const W*>(work_.winners) + at;
+    for (int64_t i = 0; i < count; ++i) {
+      const auto winner = static_cast<uint64_t>(winners[i]);
+      bool inside = winner < static_cast<uint64_t>(work_.cells);
+      for (int a = work_.axes - 1; inside && a >= 0; --a) {
+        const int64_t cell = start_[a] + tap_along(work_, plan_, a, winner) * work_.axis[a].dilation;
+        inside = cell >= 0 && cell < work_.axis[a].n;
       }
+      if (!inside) return 1 + at + i;
     }
     return 0;
   }
 
-  bool inside(uint64_t winner) const {
-    if (winner >= static_cast<uint64_t>(work.cells)) return false;
-    for (int a = work.axes - 1; a >= 0; --a) {
-      const Axis& along = work.axis[a];
-      int64_t tap;
-      if (plan.tap_of[a]) {
-        tap = plan.tap_of[a][winner];
-      } else {
-        uint64_t rest = winner;
-        for (int i = work.axes - 1; i > a; --i) rest /= static_cast<uint64_t>(work.axis[i].kernel);
-        tap = static_cast<int64_t>(rest % static_cast<uint64_t>(along.kernel));
-      }
-      const int64_t cell = outputs[a] * along.stride - along.before + tap * along.dilation;
-      if (cell < 0 || cell >= along.n) return false;
-    }
-    return true;
-  }
+  const Work& work_;
+  const Backward& plan_;
+  bool one_run_;
+  int64_t run_;
+  int64_t begin_[kMostAxes], end_[kMostAxes], left_[kMostAxes], right_[kMostAxes];
+  int64_t start_[kMostAxes];
 };
 
-// dy and the winners of a tile, with zero gradient outside the output.
-template <class S, class T, class W>
-struct GradientLoader {
-  const Work& work;
-  const Backward& plan;
-  const Place& place;
+// Read winners of whatever width into lanes.
+template <class To>
+void copy_winners(const Work& work, To* to, int64_t at, int64_t count) {
+  const auto copy = [&](const auto* from) {
+    for (int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
+  };
+  switch (work.winner_bytes) {
+    case 1: return copy(static_cast<const uint8_t*>(work.winners) + at);
+    case 2: return copy(static_cast<const uint16_t*>(work.winners) + at);
+    case 4: return copy(static_cast<const uint32_t*>(work.winners) + at);
+    default: return copy(static_cast<const uint64_t*>(work.winners) + at);
+  }
+}
 
-  void operator()(T* dy, Winner<T>* winners) const {
-    axis(0, static_cast<const S*>(work.source) + place.y + place.inner * work.inner_y_step,
-         static_cast<const W*>(work.winners) + place.winners + place.inner, dy, winners);
+// dy and the winners of a tile, with zero gradient outside the output.
+template <class S, class T>
+class GradientLoader {
+ public:
+  GradientLoader(const Work& work, const Backward& plan, T* dy, Winner<T>* winners)
+      : work_(work), plan_(plan), dy_(dy), winners_(winners) {}
+
+  void look_at(const Walk& walk) {
+    fill(dy_, T{}, plan_.slots_in_all);  // what lies outside stays zero from tile to tile
+    fill(winners_, Winner<T>{}, plan_.slots_in_all);
+    for (int a = 0; a < work_.axes; ++a) {
+      const Cut& cut = plan_.cut[a];
+      const int64_t first = plan_.first[a] + walk.tile[a] * cut.tile - plan_.halo[a];
+      lo_[a] = most(0, -first);
+      count_[a] = least(cut.slots, work_.axis[a].out - first) - lo_[a];
+      from_[a] = first + lo_[a];
+    }
+  }
+
+  void load(const Walk& walk) const {
+    axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, 0);
   }
 
  private:
-  void axis(int a, const S* from, const W* from_winner, T* dy, Winner<T>* winners) const {
-    const Cut& cut = plan.cut[a];
-    const Axis& along = work.axis[a];
-    const int64_t first = plan.first[a] + place.tile[a] * cut.tile - plan.halo[a];
-    const int64_t lo = least(cut.slots, most(0, -first));
-    const int64_t hi = most(lo, least(cut.slots, along.out - first));
-    zero(dy, winners, lo * cut.slot_step);
-    zero(dy + hi * cut.slot_step, winners + hi * cut.slot_step,
-         (cut.slots - hi) * cut.slot_step);
-    from += (first + lo) * along.y_step;
-    from_winner += (first + lo) * along.winner_step;
-    dy += lo * cut.slot_step;
-    winners += lo * cut.slot_step;
-    if (a == work.axes - 1) return row(from, from_winner, dy, winners, hi - lo);
-    for (int64_t o = lo; o < hi; ++o) {
-      axis(a + 1, from, from_winner, dy, winners);
+  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t from, int64_t from_winner, int64_t to) const {
+    const Axis& along = work_.axis[a];
+    from += from_[a] * along.y_step;
+    from_winner += from_[a] * along.winner_step;
+    to += lo_[a] * plan_.cut[a].slot_step;
+    const S* source = static_cast<const S*>(work_.source);
+    const bool last = a == work_.axes - 1;
+    if (last && work_.inner == 1) {
+      copy_strided(dy_ + to, source + from, along.y_step, count_[a]);
+      return copy_winners(work_, winners_ + to, from_winner, count_[a]);
+    }
+    for (int64_t o = 0; o < count_[a]; ++o) {
+      if (last) {
+        copy_strided(dy_ + to, source + from, work_.inner_y_step, walk.inner_count);
+        copy_winners(work_, winners_ + to, from_winner, walk.inner_count);
+      } else {
+        axis(walk, a + 1, from, from_winner, to);
+      }
       from += along.y_step;
       from_winner += along.winner_step;
-      dy += cut.slot_step;
-      winners += cut.slot_step;
+      to += plan_.cut[a].slot_step;
     }
   }
 
-  void zero(T* dy, Winner<T>* winners, int64_t count) const {
-    fill(dy, T{}, count);
-    fill(winners, Winner<T>{}, count);
-  }
-
-  void row(const S* from, const W* from_winner, T* dy, Winner<T>* winners, int64_t count) const {
-    const Axis& along = work.axis[work.axes - 1];
-    const int64_t inner = plan.inner_tile;
-    if (work.inner == 1) {
-      copy_strided(dy, from, along.y_step, count);
-      return copy_winners(winners, from_winner, count);
-    }
-    for (int64_t i = 0; i < count; ++i, dy += inner, winners += inner) {
-      copy_strided(dy, from + i * along.y_step, work.inner_y_step, place.inner_count);
-      copy_winners(winners, from_winner + i * along.winner_step, place.inner_count);
-    }
-  }
-
-  void copy_winners(Winner<T>* to, const W* from, int64_t count) const {
-    for (int64_t i = 0; i < count; ++i) to[i] = static_cast<Winner<T>>(from[i]);
-  }
+  const Work& work_;
+  const Backward& plan_;
+  T* const dy_;
+  Winner<T>* const winners_;
+  int64_t lo_[kMostAxes], count_[kMostAxes], from_[kMostAxes];
 };
 
 // to[i] = the sum of dy[i + offset[t]] over the taps t whose winner is the tap itself.
+template <class T, int kUnroll>
+inline void gather_block(T* to, const T* dy, const Winner<T>* winners, const Taps& taps) {
+  constexpr int L = kLanes<T>;
+  Vec<T> sum[kUnroll] = {};
+  for (int64_t t = 0; t < taps.taps; ++t) {
+    const int64_t at = taps.offset[t];
+    const auto tap = broadcast(static_cast<Winner<T>>(taps.winner[t]));
+    for (int u = 0; u < kUnroll; ++u) {
+      const auto won = load(winners + at + u * L) == tap;
+      sum[u] += won ? load(dy + at + u * L) : Vec<T>{};
+    }
+  }
+  for (int u = 0; u < kUnroll; ++u) store(to + u * L, sum[u]);
+}
+
 template <class T>
 void gather(T* to, const T* dy, const Winner<T>* winners, const Taps& taps, int64_t run) {
   constexpr int L = kLanes<T>;
-  constexpr int kUnroll = 4;
-  const auto block = [&](int64_t i, auto unroll) {
-    Vec<T> sum[unroll()] = {};
-    for (int64_t t = 0; t < taps.taps; ++t) {
-      const int64_t at = i + taps.offset[t];
-      const auto tap = broadcast(static_cast<Winner<T>>(taps.winner[t]));
-      for (int u = 0; u < unroll(); ++u) {
-        const auto won = load(winners + at + u * L) == tap;
-        sum[u] += won ? load(dy + at + u * L) : Vec<T>{};
-      }
-    }
-    for (int u = 0; u < unroll(); ++u) store(to + i + u * L, sum[u]);
-  };
   int64_t i = 0;
-  for (; i + kUnroll * L <= run; i += kUnroll * L) {
-    block(i, std::integral_constant<int, kUnroll>{});
-  }
-  for (; i < run; i += L) block(i, std::integral_constant<int, 1>{});
+  for (; i + 4 * L <= run; i += 4 * L) gather_block<T, 4>(to + i, dy + i, winners + i, taps);
+  for (; i < run; i += L) gather_block<T, 1>(to + i, dy + i, winners + i, taps);
 }
 
-// From the sums of each class of cells to dx.
+template <class T>
+void interleave(T* to, const T* even, const T* odd, int64_t pairs) {
+  for (int64_t i = 0; i < pairs; ++i) {
+    to[2 * i] = even[i];
+    to[2 * i + 1] = odd[i];
+  }
+}
+
+// The tile of dx: put together from the sums of each class of cells, then written.
 template <class S, class T>
-struct GradientWriter {
-  const Work& work;
-  const Backward& plan;
-  const Place& place;
-  T* whole;  // the tile of dx, row-major
-
-  // Cells of the tile along axis a, clipped to the input: [begin, begin + count).
-  int64_t begin(int a) const {
-    const Axis& along = work.axis[a];
-    return most(0, (plan.first[a] + place.tile[a] * plan.cut[a].tile) * along.stride - along.before);
-  }
-  int64_t count(int a) const {
-    const Axis& along = work.axis[a];
-    const int64_t end =
-        (plan.first[a] + (place.tile[a] + 1) * plan.cut[a].tile) * along.stride - along.before;
-    return most(0, least(along.n, end) - begin(a));
-  }
-
-  // Put the sums of one combination of classes in their places in the tile.
-  void place_class(int a, const int64_t* classes, const T* sums, T* to) const {
-    if (a == work.axes) {
-      for (int64_t c = 0; c < plan.inner_tile; ++c) to[c] = sums[c];
-      return;
-    }
-    const Axis& along = work.axis[a];
-    const Cut& cut = plan.cut[a];
-    int64_t step = plan.inner_tile;
-    for (int i = a + 1; i < work.axes; ++i) step *= count(i);
-    const int64_t base =
-        (plan.first[a] + place.tile[a] * cut.tile) * along.stride + classes[a] - along.before;
-    const int64_t lo = base < begin(a) ? ceil_div(begin(a) - base, along.stride) : 0;
-    const int64_t reach = begin(a) + count(a) - base;
-    const int64_t hi = reach > 0 ? least(cut.tile, ceil_div(reach, along.stride)) : 0;
-    to += (base + lo * along.stride - begin(a)) * step;
-    sums += lo * cut.slot_step;
-    if (a == work.axes - 1 && plan.inner_tile == 1) return spread(to, sums, hi - lo);
-    for (int64_t q = lo; q < hi; ++q, to += along.stride * step, sums += cut.slot_step) {
-      place_class(a + 1, classes, sums, to);
+class GradientWriter {
+ public:
+  GradientWriter(const Work& work, const Backward& plan, T* whole)
+      : work_(work), plan_(plan), last_(work.axes - 1), whole_(whole) {
+    int64_t length = work.inner;
+    flat_ = work.axes;
+    if (plan.inner_tiles > 1) return;
+    while (flat_ > 0 && work.axis[flat_ - 1].x_step == length) {
+      length *= work.axis[--flat_].n;
+      if (plan.cut[flat_].tiles > 1) return;
     }
   }
 
-  void write() const { line(0, whole, place.x + place.inner); }
+  void look_at(const Walk& walk) {
+    start_ = walk.inner;
+    length_ = walk.inner_count;
+    int64_t step = plan_.inner_tile;
+    for (int a = last_; a >= 0; --a) {
+      const Axis& along = work_.axis[a];
+      const Cut& cut = plan_.cut[a];
+      const int64_t edge =
+          (plan_.first[a] + walk.tile[a] * cut.tile) * along.stride - along.before;
+      begin_[a] = most(0, edge);
+      skipped_[a] = begin_[a] - edge;  // cells of the first slots that lie in padding
+      count_[a] = most(0, least(along.n, edge + cut.tile * along.stride) - begin_[a]);
+      step_[a] = step;
+      step *= count_[a];
+      start_ += begin_[a] * along.x_step;
+      if (a >= flat_) length_ *= count_[a];
+    }
+  }
+
+  // Place the sums of one combination of classes; `sums` holds those of all classes of the last
+  // axis, `apart` cells from one to the next.
+  void place(const int64_t* classes, const T* sums, int64_t apart) const {
+    axis(0, classes, sums, apart, whole_);
+  }
+
+  // Write the tile to dx.
+  void write(const Walk& walk) const { line(0, whole_, walk.x + start_); }
+
+  int64_t begin(int a) const { return begin_[a]; }
+  int64_t count(int a) const { return count_[a]; }
+  int64_t step(int a) const { return step_[a]; }
 
  private:
-  void spread(T* to, const T* from, int64_t cells) const {
-    const int64_t stride = work.axis[work.axes - 1].stride;
+  NDPOOL_RECURSIVE void axis(int a, const int64_t* classes, const T* sums, int64_t apart, T* to) const {
+    if (a == last_) return row(sums, apart, to);
+    const int64_t stride = work_.axis[a].stride;
+    // the slots of this class that are cells of the input
+    int64_t at = classes[a] - skipped_[a];
+    for (; at < 0; at += stride) sums += plan_.cut[a].slot_step;
+    for (; at < count_[a]; at += stride, sums += plan_.cut[a].slot_step) {
+      axis(a + 1, classes, sums, apart, to + at * step_[a]);
+    }
+  }
+
+  void row(const T* sums, int64_t apart, T* to) const {
+    const int64_t stride = work_.axis[last_].stride, inner = plan_.inner_tile;
+    const int64_t count = count_[last_], skipped = skipped_[last_];
     if (stride == 1) {
-      for (int64_t i = 0; i < cells; ++i) to[i] = from[i];
+      std::memcpy(to, sums + skipped * inner, static_cast<size_t>(count * inner) * sizeof(T));
+    } else if (stride == 2 && inner == 1) {
+      int64_t i = 0;
+      if (skipped == 1) to[i++] = sums[apart];
+      const T* even = sums + skipped;
+      interleave(to + i, even, even + apart, (count - i) / 2);
+      i += (count - i) / 2 * 2;
+      if (i < count) to[i] = even[i / 2];
     } else {
-      for (int64_t i = 0; i < cells; ++i) to[i * stride] = from[i];
-    }
-  }
-
-  bool flat_from(int a) const {
-    int64_t length = work.inner;
-    if (plan.inner_tiles > 1) return false;
-    for (int i = work.axes - 1; i > a; --i) {
-      if (plan.cut[i].tiles > 1 || work.axis[i].x_step != length) return false;
-      length *= work.axis[i].n;
-    }
-    return work.axis[a].x_step == length;
-  }
-
-  const T* line(int a, const T* from, int64_t x) const {
-    int64_t length = place.inner_count;
-    if (a < work.axes && flat_from(a)) {
-      for (int i = a; i < work.axes; ++i) {
-        length *= count(i);
-        x += begin(i) * work.axis[i].x_step;
+      for (int64_t c = 0; c < stride; ++c) {
+        int64_t slot = 0, at = c - skipped;
+        for (; at < 0; at += stride) ++slot;
+        for (; at < count; at += stride, ++slot) {
+          for (int64_t i = 0; i < inner; ++i) {
+            to[at * inner + i] = sums[c * apart + slot * inner + i];
+          }
+        }
       }
-      emit(static_cast<S*>(work.result) + x, from, length, work.stream);
-      return from + length;
     }
-    if (a == work.axes) {
-      emit(static_cast<S*>(work.result) + x, from, length, work.stream);
-      return from + plan.inner_tile;
+  }
+
+  NDPOOL_RECURSIVE const T* line(int a, const T* from, int64_t x) const {
+    if (a == flat_) {
+      emit(static_cast<S*>(work_.result) + x, from, length_, work_.stream);
+      return from + (a == work_.axes ? plan_.inner_tile : length_);
     }
-    x += begin(a) * work.axis[a].x_step;
-    for (int64_t i = 0; i < count(a); ++i, x += work.axis[a].x_step) from = line(a + 1, from, x);
+    for (int64_t i = 0; i < count_[a]; ++i) from = line(a + 1, from, x + i * work_.axis[a].x_step);
     return from;
   }
+
+  const Work& work_;
+  const Backward& plan_;
+  const int last_;
+  T* const whole_;  // the tile, row-major
+  int flat_;        // from this axis on, the tile lies in dx as one run
+  int64_t start_ = 0, length_ = 0;
+  int64_t begin_[kMostAxes], count_[kMostAxes], skipped_[kMostAxes], step_[kMostAxes];
 };
 
-template <class S, class T, class W>
-int64_t backward_of(const Work& work, const Backward& plan, void* scratch, int64_t begin,
-                    int64_t end) {
-  char* free = static_cast<char*>(scratch);
-  T* dy = carve<T>(free, plan.slots_in_all);
-  auto* winners = carve<Winner<T>>(free, plan.slots_in_all);
-  T* sums = carve<T>(free, plan.slots_in_all);
-  T* whole = carve<T>(free, plan.cells_in_all);
-  for (int64_t item = begin; item < end; ++item) {
-    const Place place = place_of(work, plan, item);
-    const int64_t bad = WinnerCheck<W>{work, plan, place}();
-    if (bad) return bad;
-    GradientLoader<S, T, W>{work, plan, place}(dy, winners);
-    const GradientWriter<S, T> writer{work, plan, place, whole};
+// Add each dy to the cell of the tile that won its window, output by output.
+template <class S, class T>
+class Scatter {
+ public:
+  Scatter(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, T* whole,
+          char*& scratch)
+      : work_(work),
+        plan_(plan),
+        tile_(tile),
+        whole_(whole),
+        row_(carve<T>(scratch, plan.slots_in_all)),
+        winners_(carve<uint32_t>(scratch, plan.slots_in_all)) {}
+
+  void look_at(const Walk&) const {}
+
+  void add(const Walk& walk) const {
+    int64_t cells = plan_.inner_tile;
+    for (int a = 0; a < work_.axes; ++a) cells *= tile_.count(a);
+    fill(whole_, T{}, cells);
+    int64_t start[kMostAxes];
+    axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start);
+  }
+
+ private:
+  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner, int64_t* start) const {
+    const Axis& along = work_.axis[a];
+    // the windows that reach the tile
+    const int64_t span = (along.kernel - 1) * along.dilation;
+    const int64_t before = tile_.begin(a) + along.before - span;
+    const int64_t lo = before > 0 ? ceil_div(before, along.stride) : 0;
+    const int64_t end = tile_.begin(a) + tile_.count(a) + along.before;
+    const int64_t hi = least(along.out, ceil_div(end, along.stride));
+    for (int64_t o = lo; o < hi; ++o) {
+      start[a] = o * along.stride - along.before - tile_.begin(a);
+      const int64_t from = y + o * along.y_step, from_winner = winner + o * along.winner_step;
+      if (a < work_.axes - 1) {
+        axis(walk, a + 1, from, from_winner, start);
+      } else if (work_.inner == 1) {  // as much of the row as there is room for
+        const int64_t count = least(hi - o, plan_.slots_in_all);
+        read(from, along.y_step, from_winner, count);
+        for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0);
+        o += count - 1;
+      } else {
+        read(from, work_.inner_y_step, from_winner, walk.inner_count);
+        for (int64_t i = 0; i < walk.inner_count; ++i) cell(start, i, i);
+      }
+    }
+  }
+
+  void read(int64_t from, int64_t step, int64_t from_winner, int64_t count) const {
+    copy_strided(row_, static_cast<const S*>(work_.source) + from, step, count);
+    copy_winners(work_, winners_, from_winner, count);
+  }
+
+  inline void cell(const int64_t* start, int64_t i, int64_t inner) const {
+    int64_t to = inner;
+    bool inside = true;
+    for (int a = work_.axes - 1; a >= 0; --a) {
+      const int64_t at = start[a] + tap_along(work_, plan_, a, winners_[i]) * work_.axis[a].dilation;
+      inside &= at >= 0 && at < tile_.count(a);
+      to += at * tile_.step(a);
+    }
+    if (inside) whole_[to] += row_[i];
+  }
+
+  const Work& work_;
+  const Backward& plan_;
+  const GradientWriter<S, T>& tile_;
+  T* const whole_;
+  T* const row_;
+  uint32_t* const winners_;
+};
+
+template <class S, class T>
+class Gather {
+ public:
+  Gather(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, T*,
+         char*& scratch)
+      : work_(work),
+        plan_(plan),
+        tile_(tile),
+        dy_(carve<T>(scratch, plan.slots_in_all)),
+        winners_(carve<Winner<T>>(scratch, plan.slots_in_all)),
+        sums_(carve<T>(scratch, plan.slots_in_all * work.axis[work.axes - 1].stride)),
+        loader_(work, plan, dy_, winners_) {}
+
+  void look_at(const Walk& walk) { loader_.look_at(walk); }
+
+  void add(const Walk& walk) const {
+    loader_.load(walk);
+    const int64_t of_last = work_.axis[work_.axes - 1].stride;
     int64_t classes[kMostAxes] = {};
-    for (int64_t i = 0; i < plan.combinations; ++i) {
-      gather(sums, dy, winners, plan.of_combination[i], plan.run);
-      writer.place_class(0, classes, sums, whole);
-      for (int a = work.axes - 1; a >= 0 && ++classes[a] == work.axis[a].stride; --a) {
+    for (int64_t i = 0; i < plan_.combinations; i += of_last) {
+      for (int64_t c = 0; c < of_last; ++c) {
+        gather(sums_ + c * plan_.slots_in_all, dy_, winners_, plan_.of_combination[i + c],
+               plan_.run);
+      }
+      tile_.place(classes, sums_, plan_.slots_in_all);
+      for (int a = work_.axes - 2; a >= 0 && ++classes[a] == work_.axis[a].stride; --a) {
         classes[a] = 0;
       }
     }
-    writer.write();
+  }
+
+ private:
+  const Work& work_;
+  const Backward& plan_;
+  const GradientWriter<S, T>& tile_;
+  T* const dy_;
+  Winner<T>* const winners_;
+  T* const sums_;
+  GradientLoader<S, T> loader_;
+};
+
+// `Way` is Gather or Scatter.
+template <class S, class T, class Way>
+int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64_t begin,
+                    int64_t end) {
+  char* free = static_cast<char*>(scratch);
+  T* whole = carve<T>(free, plan.cells_in_all);
+  WinnerCheck check(work, plan);
+  GradientWriter<S, T> tile(work, plan, whole);
+  Way way(work, plan, tile, whole, free);
+  Walk walk(work, plan, begin);
+  int64_t seen = -1;
+  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
+    if (walk.number != seen) {
+      check.look_at(walk);
+      tile.look_at(walk);
+      way.look_at(walk);
+      seen = walk.number;
+    }
+    if (const int64_t bad = check(walk)) return bad;
+    way.add(walk);
+    tile.write(walk);
   }
 #if defined(__x86_64__)
   if (work.stream) _mm_sfence();
@@ -533,12 +700,8 @@ int64_t backward_of(const Work& work, const Backward& plan, void* scratch, int64
 template <class S, class T>
 int64_t backward(const Work& work, const Backward& plan, void* scratch, int64_t begin,
                  int64_t end) {
-  switch (work.winner_bytes) {
-    case 1: return backward_of<S, T, uint8_t>(work, plan, scratch, begin, end);
-    case 2: return backward_of<S, T, uint16_t>(work, plan, scratch, begin, end);
-    case 4: return backward_of<S, T, uint32_t>(work, plan, scratch, begin, end);
-    default: return backward_of<S, T, uint64_t>(work, plan, scratch, begin, end);
-  }
+  return plan.gather ? backward_by<S, T, Gather<S, T>>(work, plan, scratch, begin, end)
+                     : backward_by<S, T, Scatter<S, T>>(work, plan, scratch, begin, end);
 }
 
 }  // namespace

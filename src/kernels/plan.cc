@@ -14,6 +14,8 @@ constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are n
 constexpr int64_t kJointCells = 9;           // up to here one pass over all taps is fastest
 constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
 constexpr int64_t kChunk = 2048;             // as in tiles.h
+constexpr int64_t kScatterRow = 1024;        // outputs read at a time
+constexpr int64_t kMostListed = 1 << 16;     // window cells whose taps are listed, not divided
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 size_t carved(int64_t count, int64_t bytes) {
@@ -70,6 +72,41 @@ void count_items(const Work& work, Plan& plan) {
   for (int a = 0; a < work.axes; ++a) plan.items *= plan.cut[a].tiles;
 }
 
+// Of each combination of classes, row-major: its taps, the last first, which for any one cell is the
+// order of its outputs.
+void list_taps(const Work& work, BackwardPlan& plan) {
+  std::vector<std::vector<int64_t>> offsets{{0}}, winners{{0}};
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    std::vector<std::vector<int64_t>> further_offsets, further_winners;
+    for (size_t c = 0; c < offsets.size(); ++c) {
+      for (int64_t residue = 0; residue < along.stride; ++residue) {
+        std::vector<int64_t> some_offsets, some_winners;
+        for (size_t i = 0; i < offsets[c].size(); ++i) {
+          for (int64_t tap = along.kernel - 1; tap >= 0; --tap) {
+            if (tap * along.dilation % along.stride != residue) continue;
+            const int64_t back = tap * along.dilation / along.stride;
+            some_offsets.push_back(offsets[c][i] + (plan.halo[a] - back) * plan.cut[a].slot_step);
+            some_winners.push_back(winners[c][i] * along.kernel + tap);
+          }
+        }
+        further_offsets.push_back(std::move(some_offsets));
+        further_winners.push_back(std::move(some_winners));
+      }
+    }
+    offsets = std::move(further_offsets), winners = std::move(further_winners);
+  }
+  plan.combinations = static_cast<int64_t>(offsets.size());
+  for (size_t c = 0; c < offsets.size(); ++c) {
+    const auto taps = static_cast<int64_t>(offsets[c].size());
+    plan.kept.push_back(std::move(offsets[c]));
+    const int64_t* at = plan.kept.back().data();
+    plan.kept.push_back(std::move(winners[c]));
+    plan.combinations_kept.push_back({taps, at, plan.kept.back().data()});
+  }
+  plan.of_combination = plan.combinations_kept.data();
+}
+
 }  // namespace
 
 bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
@@ -93,7 +130,7 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
                                      : std::find(residues.begin(), residues.end(), residue);
       if (found == residues.end()) found = residues.insert(residues.end(), residue);
       tap_class[a].push_back(found - residues.begin());
-      if (residues.size() > 4096) return false;
+      if (residues.size() > 64) return false;  // as TileLoader::kKnown
     }
     cut.classes = static_cast<int64_t>(residues.size());
     cut.residue = keep(residues);
@@ -206,28 +243,46 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
 
 bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan& plan) {
   if (far_away(work)) return false;
-  (void)lanes;
-  double combinations = 1;
+  int64_t combinations = 1, classes = 1;
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
-    if ((along.kernel - 1) >= kFar / along.dilation) return false;
+    if (along.kernel - 1 >= kFar / along.dilation) return false;
     plan.halo[a] = (along.kernel - 1) * along.dilation / along.stride;
-    plan.first[a] = along.before / along.stride;
-    plan.cut[a].tile = (along.n - 1 + along.before) / along.stride - plan.first[a] + 1;
-    combinations *= static_cast<double>(along.stride);
+    combinations = std::min(kFar, combinations * along.stride);
+    classes *= std::min(along.stride, along.kernel);
   }
-  if (combinations > 64 || work.cells > 4096) return false;
+  const int64_t last_stride = work.axis[work.axes - 1].stride;
+  // A gather looks at every tap of a window for as many outputs at once as there are lanes, a
+  // scatter at the winner alone, one by one: where they met in measurements.
+  plan.gather = work.cells <= 4 * lanes && combinations <= 4 * classes && combinations <= 64;
   plan.inner_tile = work.inner;
-  const auto bytes = [&] {
-    double slots = static_cast<double>(plan.inner_tile), cells = slots;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    plan.first[a] = plan.gather ? along.before / along.stride : 0;
+    plan.cut[a].tile = (along.n - 1 + along.before) / along.stride - plan.first[a] + 1;
+  }
+  const auto cells = [&] {
+    double product = static_cast<double>(plan.inner_tile);
     for (int a = 0; a < work.axes; ++a) {
-      slots *= static_cast<double>(plan.cut[a].tile + plan.halo[a]);
-      cells *= static_cast<double>(std::min(work.axis[a].n, plan.cut[a].tile * work.axis[a].stride));
+      product *= static_cast<double>(
+          std::min(work.axis[a].n, plan.cut[a].tile * work.axis[a].stride));
     }
-    return (3 * slots + cells) * element_bytes;
+    return product;
+  };
+  const auto slots = [&] {
+    double product = static_cast<double>(plan.inner_tile);
+    for (int a = 0; a < work.axes; ++a) {
+      product *= static_cast<double>(plan.cut[a].tile + plan.halo[a]);
+    }
+    return product;
+  };
+  const auto bytes = [&] {
+    const double shares = plan.gather ? 2 + static_cast<double>(last_stride) : 0;
+    return (cells() + slots() * shares) * element_bytes;
   };
   if (!shrink(work, plan.cut, plan.inner_tile, bytes)) return false;
-  int64_t step = plan.inner_tile, cells = plan.inner_tile;
+
+  int64_t step = plan.inner_tile, cells_in_all = plan.inner_tile;
   plan.run = plan.inner_tile;
   for (int a = work.axes - 1; a >= 0; --a) {
     const Axis& along = work.axis[a];
@@ -236,51 +291,19 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
     cut.tiles = ceil_div(all, cut.tile);
     cut.tile = ceil_div(all, cut.tiles);
     cut.slots = cut.tile + plan.halo[a];
+    cells_in_all *= std::min(along.n, cut.tile * along.stride);
+    if (!plan.gather) continue;
     cut.slot_step = step;
     plan.run += (cut.tile - 1) * step;
     step *= cut.slots;
-    cells *= std::min(along.n, cut.tile * along.stride);
   }
-  plan.slots_in_all = step;
-  plan.cells_in_all = cells;
+  plan.cells_in_all = cells_in_all;
+  plan.slots_in_all = plan.gather ? step : std::max(plan.inner_tile, kScatterRow);
   count_items(work, plan);
-
-  // Of each combination of classes, row-major: its taps, the last first, which for any one cell is
-  // the order of its outputs.
-  std::vector<std::vector<int64_t>> offsets(1), winners(1);
-  offsets[0] = {0}, winners[0] = {0};
-  for (int a = 0; a < work.axes; ++a) {
-    const Axis& along = work.axis[a];
-    std::vector<std::vector<int64_t>> further_offsets, further_winners;
-    for (size_t c = 0; c < offsets.size(); ++c) {
-      for (int64_t residue = 0; residue < along.stride; ++residue) {
-        std::vector<int64_t> some_offsets, some_winners;
-        for (size_t i = 0; i < offsets[c].size(); ++i) {
-          for (int64_t tap = along.kernel - 1; tap >= 0; --tap) {
-            if (tap * along.dilation % along.stride != residue) continue;
-            const int64_t back = tap * along.dilation / along.stride;
-            some_offsets.push_back(offsets[c][i] + (plan.halo[a] - back) * plan.cut[a].slot_step);
-            some_winners.push_back(winners[c][i] * along.kernel + tap);
-          }
-        }
-        further_offsets.push_back(std::move(some_offsets));
-        further_winners.push_back(std::move(some_winners));
-      }
-    }
-    offsets = std::move(further_offsets), winners = std::move(further_winners);
-  }
-  plan.combinations = static_cast<int64_t>(offsets.size());
-  for (size_t c = 0; c < offsets.size(); ++c) {
-    const auto taps = static_cast<int64_t>(offsets[c].size());
-    plan.kept.push_back(std::move(offsets[c]));
-    const int64_t* at = plan.kept.back().data();
-    plan.kept.push_back(std::move(winners[c]));
-    plan.combinations_kept.push_back({taps, at, plan.kept.back().data()});
-  }
-  plan.of_combination = plan.combinations_kept.data();
+  if (plan.gather) list_taps(work, plan);
 
   int64_t weight = 1;
-  for (int a = work.axes - 1; a >= 0; --a) {
+  for (int a = work.axes - 1; a >= 0 && work.cells <= kMostListed; --a) {
     std::vector<int32_t> taps(static_cast<size_t>(work.cells));
     for (int64_t i = 0; i < work.cells; ++i) {
       taps[static_cast<size_t>(i)] = static_cast<int32_t>(i / weight % work.axis[a].kernel);
@@ -289,8 +312,13 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
     plan.kept_taps.push_back(std::move(taps));
     plan.tap_of[a] = plan.kept_taps.back().data();
   }
-  plan.scratch = 3 * carved(plan.slots_in_all, element_bytes) +
-                 carved(plan.cells_in_all, element_bytes);
+  plan.scratch = carved(plan.cells_in_all, element_bytes);
+  if (plan.gather) {
+    plan.scratch += 2 * carved(plan.slots_in_all, element_bytes) +
+                    carved(plan.slots_in_all * last_stride, element_bytes);
+  } else {
+    plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 4);
+  }
   return true;
 }
 

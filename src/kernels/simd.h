@@ -33,6 +33,9 @@ using Vec = typename Vector<T>::type;
 template <class T>
 constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
+// On functions that call themselves for the next axis: inlined into themselves they only grow.
+#define NDPOOL_RECURSIVE __attribute__((noinline))
+
 // The unsigned integer as wide as an element: winners travel in lanes of this type.
 template <int bytes>
 struct Unsigned;

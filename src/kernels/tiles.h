@@ -75,106 +75,198 @@ void emit(S* to, const T* from, int64_t count, bool stream) {
   }
 }
 
-// Where item number `item` lies: its outer cell, its tile along each axis, its run of the inner.
-struct Place {
-  int64_t x, y, winners;  // steps to the outer cell
-  int64_t tile[kMostAxes];
-  int64_t inner;          // first inner cell
-  int64_t inner_count;
-  int64_t number;         // of the tile within its outer cell
+// A walk over items: the outer cell, the tile along each axis, the run of the inner. Advancing is
+// counting up, not dividing: on small planes divisions would take longer than the pooling.
+struct Walk {
+  int64_t x = 0, y = 0, winners = 0;  // steps to the outer cell
+  int64_t tile[kMostAxes] = {};
+  int64_t inner = 0, inner_count = 0;  // first inner cell of the tile, and how many
+  int64_t number = 0;                  // of the tile within its outer cell
+
+  template <class Plan>
+  Walk(const Work& work, const Plan& plan, int64_t item) {
+    for (int a = 0; a < work.axes; ++a) tiles_[a] = plan.cut[a].tiles;
+    tiles_[work.axes] = plan.inner_tiles;
+    per_outer_ = plan.inner_tiles;
+    for (int a = 0; a < work.axes; ++a) per_outer_ *= tiles_[a];
+    number = item % per_outer_;
+    int64_t rest = number, outer = item / per_outer_;
+    inner_tile_ = rest % plan.inner_tiles;
+    rest /= plan.inner_tiles;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      tile[a] = rest % tiles_[a];
+      rest /= tiles_[a];
+    }
+    for (int i = work.outers - 1; i >= 0; --i) {
+      outer_[i] = outer % work.outer[i].n;
+      outer /= work.outer[i].n;
+      move(work.outer[i], outer_[i]);
+    }
+    set_inner(work, plan.inner_tile);
+  }
+
+  template <class Plan>
+  void next(const Work& work, const Plan& plan) {
+    if (++number < per_outer_) {
+      if (++inner_tile_ == plan.inner_tiles) {
+        inner_tile_ = 0;
+        for (int a = work.axes - 1; a >= 0 && ++tile[a] == tiles_[a]; --a) tile[a] = 0;
+      }
+      return set_inner(work, plan.inner_tile);
+    }
+    number = 0;
+    inner_tile_ = 0;
+    for (int a = 0; a < work.axes; ++a) tile[a] = 0;
+    set_inner(work, plan.inner_tile);
+    for (int i = work.outers - 1; i >= 0; --i) {
+      move(work.outer[i], 1);
+      if (++outer_[i] < work.outer[i].n) return;
+      move(work.outer[i], -outer_[i]);
+      outer_[i] = 0;
+    }
+  }
+
+ private:
+  void move(const Outer& along, int64_t by) {
+    x += by * along.x_step;
+    y += by * along.y_step;
+    winners += by * along.winner_step;
+  }
+  void set_inner(const Work& work, int64_t size) {
+    inner = inner_tile_ * size;
+    inner_count = least(size, work.inner - inner);
+  }
+
+  int64_t tiles_[kMostAxes + 1], per_outer_, inner_tile_ = 0;
+  int64_t outer_[kMostOuter];
 };
 
-template <class Plan>
-Place place_of(const Work& work, const Plan& plan, int64_t item) {
-  Place place{};
-  int64_t per_outer = plan.inner_tiles;
-  for (int a = 0; a < work.axes; ++a) per_outer *= plan.cut[a].tiles;
-  place.number = item % per_outer;
-  int64_t rest = place.number, outer = item / per_outer;
-  place.inner = rest % plan.inner_tiles * plan.inner_tile;
-  place.inner_count = least(plan.inner_tile, work.inner - place.inner);
-  rest /= plan.inner_tiles;
-  for (int a = work.axes - 1; a >= 0; --a) {
-    place.tile[a] = rest % plan.cut[a].tiles;
-    rest /= plan.cut[a].tiles;
+// Two classes at once where the stride is 2: even[i] = from[2 * i], odd[i] = from[2 * i + 1].
+template <class S, class T>
+void split(T* even, T* odd, const S* from, int64_t count) {
+  int64_t i = 0;
+#if defined(NDPOOL_AVX512)
+  if constexpr (std::is_same_v<S, float> && std::is_same_v<T, float>) {
+    const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
+    for (; i + 16 <= count; i += 16) {
+      const __m512 a = _mm512_loadu_ps(from + 2 * i), b = _mm512_loadu_ps(from + 2 * i + 16);
+      _mm512_storeu_ps(even + i, _mm512_permutex2var_ps(a, evens, b));
+      _mm512_storeu_ps(odd + i, _mm512_permutex2var_ps(a, odds, b));
+    }
   }
-  for (int i = work.outers - 1; i >= 0; --i) {
-    const int64_t at = outer % work.outer[i].n;
-    outer /= work.outer[i].n;
-    place.x += at * work.outer[i].x_step;
-    place.y += at * work.outer[i].y_step;
-    place.winners += at * work.outer[i].winner_step;
+#endif
+  for (; i < count; ++i) {
+    even[i] = widen(from[2 * i]);
+    odd[i] = widen(from[2 * i + 1]);
   }
-  return place;
 }
 
 // A tile of the input in the layout of `Cut`, with `outside` wherever it reaches over the edge.
 template <class S, class T>
-struct TileLoader {
-  const Work& work;
-  const Forward& plan;
-  const Place& place;
-  T outside;
+class TileLoader {
+ public:
+  TileLoader(const Work& work, const Forward& plan, T outside)
+      : work_(work), plan_(plan), outside_(outside), last_(work.axes - 1) {}
 
-  void operator()(T* to) const {
-    axis(0, static_cast<const S*>(work.source) + place.x + place.inner * work.inner_x_step, to);
+  // To be called when `walk` came to another tile: where along each axis it lies.
+  void look_at(const Walk& walk) {
+    for (int a = 0; a <= last_; ++a) {
+      first_[a] = walk.tile[a] * plan_.cut[a].tile * work_.axis[a].stride - work_.axis[a].before;
+    }
+    const Cut& cut = plan_.cut[last_];
+    const Axis& along = work_.axis[last_];
+    for (int64_t c = 0; c < cut.classes; ++c) {
+      const int64_t start = first_[last_] + cut.residue[c], reach = along.n - start;
+      Range& range = ranges_[c & (kKnown - 1)];
+      range.lo = start < 0 ? least(cut.slots, ceil_div(-start, along.stride)) : 0;
+      range.hi = reach > 0 ? least(cut.slots, ceil_div(reach, along.stride)) : 0;
+      range.hi = most(range.lo, range.hi);
+      range.from = start + range.lo * along.stride;
+    }
+    paired_ = cut.classes == 2 && along.stride == 2 && cut.residue[1] == 1 && work_.inner == 1 &&
+              along.x_step == 1;
   }
+
+  void load(const Walk& walk, T* to) const {
+    axis(walk, 0, static_cast<const S*>(work_.source) + walk.x + walk.inner * work_.inner_x_step,
+         to);
+  }
+
+  static constexpr int64_t kKnown = 64;  // classes; plans have no more
 
  private:
-  int64_t first(int a) const {
-    return place.tile[a] * plan.cut[a].tile * work.axis[a].stride - work.axis[a].before;
-  }
+  struct Range {  // the slots that lie inside the input, and where the first of them comes from
+    int64_t lo, hi, from;
+  };
 
-  void axis(int a, const S* from, T* to) const {
-    if (a == work.axes - 1) return from ? row(from, to) : empty_row(to);
-    const Cut& cut = plan.cut[a];
-    const Axis& along = work.axis[a];
+  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, const S* from, T* to) const {
+    if (a == last_) return from ? row(walk, from, to) : empty_row(to);
+    const Cut& cut = plan_.cut[a];
+    const Axis& along = work_.axis[a];
     for (int64_t c = 0; c < cut.classes; ++c) {
-      int64_t at = first(a) + cut.residue[c];
+      int64_t at = first_[a] + cut.residue[c];
       T* slot = to + c * cut.class_step;
       for (int64_t r = 0; r < cut.slots; ++r, at += along.stride, slot += cut.slot_step) {
         const bool inside = from && at >= 0 && at < along.n;
-        axis(a + 1, inside ? from + at * along.x_step : nullptr, slot);
+        axis(walk, a + 1, inside ? from + at * along.x_step : nullptr, slot);
       }
     }
   }
 
   void empty_row(T* to) const {
-    const Cut& cut = plan.cut[work.axes - 1];
+    const Cut& cut = plan_.cut[last_];
     for (int64_t c = 0; c < cut.classes; ++c) {
-      fill(to + c * cut.class_step, outside, cut.slots * cut.slot_step);
+      fill(to + c * cut.class_step, outside_, cut.slots * cut.slot_step);
     }
   }
 
-  void row(const S* from, T* to) const {
-    const Cut& cut = plan.cut[work.axes - 1];
-    const Axis& along = work.axis[work.axes - 1];
+  void row(const Walk& walk, const S* from, T* to) const {
+    const Cut& cut = plan_.cut[last_];
+    const Axis& along = work_.axis[last_];
     const int64_t inner = cut.slot_step, step = along.stride * along.x_step;
-    for (int64_t c = 0; c < cut.classes; ++c, to += cut.class_step) {
-      const int64_t start = first(work.axes - 1) + cut.residue[c];
-      // the slots from lo to hi lie inside [0, n)
-      const int64_t lo = start < 0 ? least(cut.slots, ceil_div(-start, along.stride)) : 0;
-      const int64_t reach = along.n - start;
-      const int64_t hi = reach > 0 ? least(cut.slots, ceil_div(reach, along.stride)) : 0;
-      if (lo >= hi) {
-        fill(to, outside, cut.slots * inner);
-        continue;
+    const int64_t classes = cut.classes;
+    for (int64_t c = 0; c < classes; ++c) {
+      const Range& range = ranges_[c];
+      T* own = to + c * cut.class_step;
+      if (range.lo > 0) fill(own, outside_, range.lo * inner);
+      if (range.hi < cut.slots) fill(own + range.hi * inner, outside_, (cut.slots - range.hi) * inner);
+      if (!paired_ && range.lo < range.hi) {
+        cells(walk, from + range.from * along.x_step, step, own + range.lo * inner,
+              range.hi - range.lo);
       }
-      fill(to, outside, lo * inner);
-      fill(to + hi * inner, outside, (cut.slots - hi) * inner);
-      cells(from + (start + lo * along.stride) * along.x_step, step, to + lo * inner, hi - lo);
     }
+    if (!paired_) return;
+    const Range even = ranges_[0], odd = ranges_[1];
+    T* evens = to;
+    T* odds = to + cut.class_step;
+    const int64_t lo = most(even.lo, odd.lo), hi = most(lo, least(even.hi, odd.hi));
+    for (int64_t r = even.lo; r < least(lo, even.hi); ++r) evens[r] = widen(from[at(r)]);
+    for (int64_t r = odd.lo; r < least(lo, odd.hi); ++r) odds[r] = widen(from[at(r) + 1]);
+    split(evens + lo, odds + lo, from + at(lo), hi - lo);
+    for (int64_t r = hi; r < even.hi; ++r) evens[r] = widen(from[at(r)]);
+    for (int64_t r = hi; r < odd.hi; ++r) odds[r] = widen(from[at(r) + 1]);
   }
 
-  void cells(const S* from, int64_t step, T* to, int64_t count) const {
-    const int64_t inner = plan.inner_tile;
-    if (work.inner == 1) return copy_strided(to, from, step, count);
-    const bool whole = work.inner_x_step == 1 && step == inner && place.inner_count == inner;
+  int64_t at(int64_t slot) const { return first_[last_] + 2 * slot; }
+
+  void cells(const Walk& walk, const S* from, int64_t step, T* to, int64_t count) const {
+    const int64_t inner = plan_.inner_tile;
+    if (work_.inner == 1) return copy_strided(to, from, step, count);
+    const bool whole = work_.inner_x_step == 1 && step == inner && walk.inner_count == inner;
     if (whole) return copy_strided(to, from, 1, count * inner);
     for (int64_t i = 0; i < count; ++i, from += step, to += inner) {
-      copy_strided(to, from, work.inner_x_step, place.inner_count);
+      copy_strided(to, from, work_.inner_x_step, walk.inner_count);
     }
   }
+
+  const Work& work_;
+  const Forward& plan_;
+  const T outside_;
+  const int last_;
+  bool paired_ = false;
+  int64_t first_[kMostAxes];
+  Range ranges_[kKnown];
 };
 
 }  // namespace
