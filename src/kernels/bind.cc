@@ -52,7 +52,8 @@ std::atomic<int> most_threads{1};
 class View {
  public:
   View(nb::handle array, int flags) {
-    if (PyObject_GetBuffer(array.ptr(), &buffer_, PyBUF_STRIDES | flags) != 0) throw nb::python_error();
+    if (PyObject_GetBuffer(array.ptr(), &buffer_, PyBUF_STRIDES | flags) != 0)
+      throw nb::python_error();
   }
   ~View() { PyBuffer_Release(&buffer_); }
   View(const View&) = delete;
@@ -60,6 +61,13 @@ class View {
 
   void* data() const { return buffer_.buf; }
   int64_t itemsize() const { return buffer_.itemsize; }
+  // Whether its elements stand at whole steps from an aligned place, as the kernels read them.
+  bool aligned() const {
+    const auto size = static_cast<uintptr_t>(buffer_.itemsize);
+    bool whole = reinterpret_cast<uintptr_t>(buffer_.buf) % size == 0;
+    for (int i = 0; i < buffer_.ndim; ++i) whole &= buffer_.strides[i] % buffer_.itemsize == 0;
+    return whole;
+  }
   int64_t step(int axis) const { return buffer_.strides[axis] / buffer_.itemsize; }
   bool has(const std::vector<int64_t>& shape) const {
     return buffer_.ndim == static_cast<int>(shape.size()) &&
@@ -78,11 +86,11 @@ struct FreeAligned {
 template <class Kernel, class Plan>
 int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   if (plan.items == 0) return 0;
-  const int64_t threads =
-      std::max<int64_t>(1, std::min({int64_t{most_threads.load()}, bytes / kBytesPerThread, plan.items}));
+  const int64_t threads = std::max<int64_t>(
+      1, std::min({int64_t{most_threads.load()}, bytes / kBytesPerThread, plan.items}));
   const size_t each = (plan.scratch + 4095) / 4096 * 4096;
-  std::unique_ptr<char, FreeAligned> scratch(static_cast<char*>(
-      ::operator new(each * static_cast<size_t>(threads), std::align_val_t(64))));
+  std::unique_ptr<char, FreeAligned> scratch(
+      static_cast<char*>(::operator new(each* static_cast<size_t>(threads), std::align_val_t(64))));
   nb::gil_scoped_release released;
   if (threads == 1) return kernel(work, plan, scratch.get(), 0, plan.items);
 
@@ -124,10 +132,11 @@ class Pooling {
     work_.cells = 1;
     for (size_t i = 0; i < axes.size(); ++i) {
       const auto axis = static_cast<size_t>(axes[i]);
-      work_.axis[i] = {shape_[axis], kernel[i],      stride[i], dilation[i], before[i],
-                       y_shape_[axis], 0,            0,         0};
+      work_.axis[i] = {
+          shape_[axis], kernel[i], stride[i], dilation[i], before[i], y_shape_[axis], 0, 0, 0};
       work_.cells *= kernel[i];
-      const int64_t end = (y_shape_[axis] - 1) * stride[i] - before[i] + (kernel[i] - 1) * dilation[i];
+      const int64_t end =
+          (y_shape_[axis] - 1) * stride[i] - before[i] + (kernel[i] - 1) * dilation[i];
       work_.padded |= before[i] > 0 || end >= shape_[axis];
     }
     y_steps_.assign(y_shape_.size(), 1);
@@ -146,8 +155,10 @@ class Pooling {
     return backward ? backward_plan(work, kind) != nullptr : forward_plan(work, kind) != nullptr;
   }
 
-  void forward(nb::handle x, nb::handle y, nb::handle winners, int kind) {
+  // False, and nothing done, where x is not aligned.
+  bool forward(nb::handle x, nb::handle y, nb::handle winners, int kind) {
     const View source(x, 0), result(y, PyBUF_WRITABLE);
+    if (!source.aligned()) return false;
     if (!source.has(shape_) || !result.has(y_shape_)) throw std::invalid_argument("shape");
     std::unique_ptr<View> offsets;
     std::vector<int64_t> steps(shape_.size());
@@ -168,13 +179,15 @@ class Pooling {
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
     const auto kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
-    run(kernel, work, static_cast<const Forward&>(*plan),
-        out + cells(shape_) * source.itemsize());
+    run(kernel, work, static_cast<const Forward&>(*plan), out + cells(shape_) * source.itemsize());
+    return true;
   }
 
-  // -1, or the place of the first winner that is no cell of its window inside the input.
+  // kFine, kUnaligned, or the place of a winner that is no cell of its window inside the input.
+  static constexpr int64_t kFine = -1, kUnaligned = -2;
   int64_t backward(nb::handle dy, nb::handle winners, nb::handle dx, int kind) {
     const View source(dy, 0), offsets(winners, PyBUF_C_CONTIGUOUS), result(dx, PyBUF_WRITABLE);
+    if (!source.aligned()) return kUnaligned;
     if (!source.has(y_shape_) || !offsets.has(y_shape_) || !result.has(shape_)) {
       throw std::invalid_argument("shape");
     }
@@ -192,7 +205,8 @@ class Pooling {
     const Kernels& kernels = *chosen.load();
     const auto kernel = (wide(kind) ? kernels.backward_wide : kernels.backward)[kind];
     return run(kernel, work, static_cast<const Backward&>(*plan),
-               out + cells(y_shape_) * (source.itemsize() + work.winner_bytes)) - 1;
+               out + cells(y_shape_) * (source.itemsize() + work.winner_bytes)) -
+           1;
   }
 
  private:
@@ -231,8 +245,7 @@ class Pooling {
       work.inner = shape_[behind];
       work.inner_x_step = x_steps[behind];
       work.inner_y_step = y_steps[behind];
-      while (behind - 1 > last_pooled &&
-             x_steps[behind - 1] == work.inner * work.inner_x_step &&
+      while (behind - 1 > last_pooled && x_steps[behind - 1] == work.inner * work.inner_x_step &&
              y_steps[behind - 1] == work.inner * work.inner_y_step) {
         work.inner *= shape_[--behind];
       }
@@ -295,6 +308,7 @@ NB_MODULE(_native, m) {
   nb::set_leak_warnings(false);  // the cache of geometries lives until the process ends
   m.attr("MOST_AXES") = kMostAxes;
   m.attr("MOST_DIMENSIONS") = kMostOuter;
+  m.attr("UNALIGNED") = Pooling::kUnaligned;
   m.def("set_num_threads", [](int threads) { most_threads = threads; });
   m.def("num_threads", [] { return most_threads.load(); });
   m.def("instruction_set", [] { return std::string(chosen.load()->name); });
@@ -313,7 +327,8 @@ NB_MODULE(_native, m) {
     throw std::invalid_argument(name);
   });
   nb::class_<Pooling>(m, "Pooling")
-      .def(nb::init<std::vector<int64_t>, Sizes, Sizes, Sizes, Sizes, Sizes, std::vector<int64_t>>())
+      .def(
+          nb::init<std::vector<int64_t>, Sizes, Sizes, Sizes, Sizes, Sizes, std::vector<int64_t>>())
       .def("serves", &Pooling::serves)
       .def("forward", &Pooling::forward, nb::arg(), nb::arg(), nb::arg().none(), nb::arg())
       .def("backward", &Pooling::backward);

@@ -68,8 +68,8 @@ void fold(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winn
   constexpr int kUnroll = 4;
   int64_t i = 0;
   for (; i + kUnroll * L <= run; i += kUnroll * L) {
-    fold_block<T, kWinners, kHaveWinners, kUnroll>(
-        to + i, shifted(to_winner, i), from + i, shifted(from_winner, i), pass);
+    fold_block<T, kWinners, kHaveWinners, kUnroll>(to + i, shifted(to_winner, i), from + i,
+                                                   shifted(from_winner, i), pass);
   }
   for (; i < run; i += L) {
     fold_block<T, kWinners, kHaveWinners, 1>(to + i, shifted(to_winner, i), from + i,
@@ -131,7 +131,7 @@ class LastPass {
 
  private:
   NDPOOL_RECURSIVE void line(int a, int64_t at, int64_t number, int64_t y, const T* from,
-            const Winner<T>* from_winner) {
+                             const Winner<T>* from_winner) {
     if (a == flat_) return cells(number, y, from + at, shifted(from_winner, at));
     int64_t per = plan_.inner_tile;
     for (int i = a + 1; i < work_.axes; ++i) per *= plan_.cut[i].tile;
@@ -258,14 +258,7 @@ inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t
 // them; windows that lie inside as a whole need no look at single winners.
 class WinnerCheck {
  public:
-  WinnerCheck(const Work& work, const Backward& plan) : work_(work), plan_(plan) {
-    one_run_ = plan.inner_tiles == 1;
-    run_ = work.inner;
-    for (int a = work.axes - 1; a >= 0; --a) {
-      one_run_ &= plan.cut[a].tiles == 1 && work.axis[a].winner_step == run_;
-      run_ *= work.axis[a].out;
-    }
-  }
+  WinnerCheck(const Work& work, const Backward& plan) : work_(work), plan_(plan) {}
 
   void look_at(const Walk& walk) {
     for (int a = 0; a < work_.axes; ++a) {
@@ -273,91 +266,119 @@ class WinnerCheck {
       const int64_t tiles = plan_.cut[a].tiles;
       begin_[a] = along.out / tiles * walk.tile[a] + least(along.out % tiles, walk.tile[a]);
       end_[a] = begin_[a] + along.out / tiles + (walk.tile[a] < along.out % tiles);
-      left_[a] = begin_[a];
-      right_[a] = end_[a];
-      while (left_[a] < right_[a] && leaves(a, left_[a])) ++left_[a];
-      while (right_[a] > left_[a] && leaves(a, right_[a] - 1)) --right_[a];
     }
   }
 
   // 0, or 1 + the place in the winners of one that is not.
   int64_t operator()(const Walk& walk) {
+    const int64_t at = walk.winners + walk.inner;
     switch (work_.winner_bytes) {
-      case 1: return check<uint8_t>(walk);
-      case 2: return check<uint16_t>(walk);
-      case 4: return check<uint32_t>(walk);
-      default: return check<uint64_t>(walk);
+      case 1: return axis<uint8_t>(walk, 0, at, 0);
+      case 2: return axis<uint16_t>(walk, 0, at, 0);
+      case 4: return axis<uint32_t>(walk, 0, at, 0);
+      default: return axis<uint64_t>(walk, 0, at, 0);
     }
   }
 
  private:
-  template <class W>
-  int64_t check(const Walk& walk) {
-    const auto cells = static_cast<uint64_t>(work_.cells);
-    bool beyond = cells <= static_cast<W>(-1);  // could be at all
-    if (beyond && one_run_) {
-      const W* winners = static_cast<const W*>(work_.winners) + walk.winners;
-      beyond = false;
-      for (int64_t i = 0; i < run_; ++i) beyond |= winners[i] >= static_cast<W>(cells);
-    }
-    return axis<W>(walk, 0, walk.winners + walk.inner, beyond);
-  }
-
-  // Does window `o` reach out of the input along axis a?
-  bool leaves(int a, int64_t o) const {
-    const Axis& along = work_.axis[a];
-    const int64_t start = o * along.stride - along.before;
-    return start < 0 || start + (along.kernel - 1) * along.dilation >= along.n;
+  // The number of window `o` among those that reach out of the input along axis a, or -1.
+  int64_t border(int a, int64_t o) const {
+    if (o < plan_.inside_from[a]) return o;
+    return o < plan_.inside_to[a] ? -1 : o - plan_.inside_to[a] + plan_.inside_from[a];
   }
 
   template <class W>
-  NDPOOL_RECURSIVE int64_t axis(const Walk& walk, int a, int64_t at, bool all) {
-    const Axis& along = work_.axis[a];
-    const bool last = a == work_.axes - 1;
+  NDPOOL_RECURSIVE int64_t axis(const Walk& walk, int a, int64_t at, int tables) {
+    if (a == work_.axes - 1) return row<W>(walk, at, tables);
     for (int64_t o = begin_[a]; o < end_[a]; ++o) {
-      const bool border = all || o < left_[a] || o >= right_[a];
-      if (last && !border) {
-        o = right_[a] - 1;
-        continue;
+      start_[a] = o * work_.axis[a].stride - work_.axis[a].before;
+      int more = tables;
+      if (const int64_t number = border(a, o); number >= 0 && plan_.inside[a]) {
+        table_[more++] = plan_.inside[a] + number * work_.cells;
       }
-      start_[a] = o * along.stride - along.before;
-      const int64_t cell = at + o * along.winner_step;
-      const int64_t bad = last ? run<W>(cell, walk.inner_count)
-                               : axis<W>(walk, a + 1, cell, border);
+      const int64_t bad = axis<W>(walk, a + 1, at + o * work_.axis[a].winner_step, more);
       if (bad) return bad;
     }
     return 0;
   }
 
   template <class W>
-  int64_t run(int64_t at, int64_t count) const {
+  int64_t row(const Walk& walk, int64_t at, int tables) {
+    const int a = work_.axes - 1;
+    const int64_t step = work_.axis[a].winner_step;
     const W* winners = static_cast<const W*>(work_.winners) + at;
-    for (int64_t i = 0; i < count; ++i) {
-      const auto winner = static_cast<uint64_t>(winners[i]);
-      bool inside = winner < static_cast<uint64_t>(work_.cells);
-      for (int a = work_.axes - 1; inside && a >= 0; --a) {
-        const int64_t cell = start_[a] + tap_along(work_, plan_, a, winner) * work_.axis[a].dilation;
-        inside = cell >= 0 && cell < work_.axis[a].n;
+    bool fine = plan_.listed;
+    if (fine && step == walk.inner_count) {
+      fine = cells_fine(winners + begin_[a] * step, (end_[a] - begin_[a]) * step, tables);
+    } else {
+      for (int64_t o = begin_[a]; fine && o < end_[a]; ++o) {
+        fine = cells_fine(winners + o * step, walk.inner_count, tables);
       }
-      if (!inside) return 1 + at + i;
+    }
+    const int64_t left = least(end_[a], plan_.inside_from[a]);
+    const int64_t right = most(begin_[a], plan_.inside_to[a]);
+    for (int64_t o = begin_[a]; fine && o < left; ++o) {
+      fine = border_fine(winners + o * step, walk.inner_count, border(a, o));
+    }
+    for (int64_t o = right; fine && o < end_[a]; ++o) {
+      fine = border_fine(winners + o * step, walk.inner_count, border(a, o));
+    }
+    return fine ? 0 : look_for<W>(walk, at);
+  }
+
+  template <class W>
+  bool cells_fine(const W* winners, int64_t count, int tables) const {
+    const auto cells = static_cast<uint64_t>(work_.cells);
+    bool wrong = false;
+    if (cells <= static_cast<W>(-1)) {
+      for (int64_t i = 0; i < count; ++i) wrong |= winners[i] >= static_cast<W>(cells);
+    }
+    for (int t = 0; !wrong && t < tables; ++t) {
+      for (int64_t i = 0; i < count; ++i) wrong |= !table_[t][winners[i]];
+    }
+    return !wrong;
+  }
+
+  template <class W>
+  bool border_fine(const W* winners, int64_t count, int64_t number) const {
+    const uint8_t* inside = plan_.inside[work_.axes - 1] + number * work_.cells;
+    bool fine = true;
+    for (int64_t i = 0; i < count; ++i) fine &= inside[winners[i]];
+    return fine;
+  }
+
+  // One by one: windows too large for tables, and the place of one that is known to be wrong.
+  template <class W>
+  NDPOOL_RECURSIVE int64_t look_for(const Walk& walk, int64_t at) {
+    const int last = work_.axes - 1;
+    for (int64_t o = begin_[last]; o < end_[last]; ++o) {
+      start_[last] = o * work_.axis[last].stride - work_.axis[last].before;
+      for (int64_t c = 0; c < walk.inner_count; ++c) {
+        const int64_t place = at + o * work_.axis[last].winner_step + c;
+        const auto winner = static_cast<uint64_t>(static_cast<const W*>(work_.winners)[place]);
+        bool inside = winner < static_cast<uint64_t>(work_.cells);
+        for (int a = last; inside && a >= 0; --a) {
+          const int64_t tap = tap_along(work_, plan_, a, winner);
+          const int64_t cell = start_[a] + tap * work_.axis[a].dilation;
+          inside = cell >= 0 && cell < work_.axis[a].n;
+        }
+        if (!inside) return 1 + place;
+      }
     }
     return 0;
   }
 
   const Work& work_;
   const Backward& plan_;
-  bool one_run_;
-  int64_t run_;
-  int64_t begin_[kMostAxes], end_[kMostAxes], left_[kMostAxes], right_[kMostAxes];
+  int64_t begin_[kMostAxes], end_[kMostAxes];
   int64_t start_[kMostAxes];
+  const uint8_t* table_[kMostAxes];  // of the axes before the last along which the row is border
 };
 
 // Read winners of whatever width into lanes.
 template <class To>
 void copy_winners(const Work& work, To* to, int64_t at, int64_t count) {
-  const auto copy = [&](const auto* from) {
-    for (int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
-  };
+  const auto copy = [&](const auto* from) { convert_run(to, from, count); };
   switch (work.winner_bytes) {
     case 1: return copy(static_cast<const uint8_t*>(work.winners) + at);
     case 2: return copy(static_cast<const uint16_t*>(work.winners) + at);
@@ -390,7 +411,8 @@ class GradientLoader {
   }
 
  private:
-  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t from, int64_t from_winner, int64_t to) const {
+  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t from, int64_t from_winner,
+                             int64_t to) const {
     const Axis& along = work_.axis[a];
     from += from_[a] * along.y_step;
     from_winner += from_[a] * along.winner_step;
@@ -445,14 +467,6 @@ void gather(T* to, const T* dy, const Winner<T>* winners, const Taps& taps, int6
   for (; i < run; i += L) gather_block<T, 1>(to + i, dy + i, winners + i, taps);
 }
 
-template <class T>
-void interleave(T* to, const T* even, const T* odd, int64_t pairs) {
-  for (int64_t i = 0; i < pairs; ++i) {
-    to[2 * i] = even[i];
-    to[2 * i + 1] = odd[i];
-  }
-}
-
 // The tile of dx: put together from the sums of each class of cells, then written.
 template <class S, class T>
 class GradientWriter {
@@ -475,8 +489,7 @@ class GradientWriter {
     for (int a = last_; a >= 0; --a) {
       const Axis& along = work_.axis[a];
       const Cut& cut = plan_.cut[a];
-      const int64_t edge =
-          (plan_.first[a] + walk.tile[a] * cut.tile) * along.stride - along.before;
+      const int64_t edge = (plan_.first[a] + walk.tile[a] * cut.tile) * along.stride - along.before;
       begin_[a] = most(0, edge);
       skipped_[a] = begin_[a] - edge;  // cells of the first slots that lie in padding
       count_[a] = most(0, least(along.n, edge + cut.tile * along.stride) - begin_[a]);
@@ -501,7 +514,8 @@ class GradientWriter {
   int64_t step(int a) const { return step_[a]; }
 
  private:
-  NDPOOL_RECURSIVE void axis(int a, const int64_t* classes, const T* sums, int64_t apart, T* to) const {
+  NDPOOL_RECURSIVE void axis(int a, const int64_t* classes, const T* sums, int64_t apart,
+                             T* to) const {
     if (a == last_) return row(sums, apart, to);
     const int64_t stride = work_.axis[a].stride;
     // the slots of this class that are cells of the input
@@ -516,12 +530,12 @@ class GradientWriter {
     const int64_t stride = work_.axis[last_].stride, inner = plan_.inner_tile;
     const int64_t count = count_[last_], skipped = skipped_[last_];
     if (stride == 1) {
-      std::memcpy(to, sums + skipped * inner, static_cast<size_t>(count * inner) * sizeof(T));
+      copy_run(to, sums + skipped * inner, count * inner);
     } else if (stride == 2 && inner == 1) {
       int64_t i = 0;
       if (skipped == 1) to[i++] = sums[apart];
       const T* even = sums + skipped;
-      interleave(to + i, even, even + apart, (count - i) / 2);
+      interleave_run(to + i, even, even + apart, (count - i) / 2);
       i += (count - i) / 2 * 2;
       if (i < count) to[i] = even[i / 2];
     } else {
@@ -579,7 +593,8 @@ class Scatter {
   }
 
  private:
-  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner, int64_t* start) const {
+  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner,
+                             int64_t* start) const {
     const Axis& along = work_.axis[a];
     // the windows that reach the tile
     const int64_t span = (along.kernel - 1) * along.dilation;
@@ -595,7 +610,15 @@ class Scatter {
       } else if (work_.inner == 1) {  // as much of the row as there is room for
         const int64_t count = least(hi - o, plan_.slots_in_all);
         read(from, along.y_step, from_winner, count);
-        for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0);
+        if (plan_.cell_of) {
+          int64_t to = 0;
+          for (int i = 0; i <= a; ++i) to += start[i] * tile_.step(i);
+          for (int64_t i = 0; i < count; ++i, to += along.stride) {
+            whole_[to + plan_.cell_of[winners_[i]]] += row_[i];
+          }
+        } else {
+          for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0);
+        }
         o += count - 1;
       } else {
         read(from, work_.inner_y_step, from_winner, walk.inner_count);
@@ -613,7 +636,8 @@ class Scatter {
     int64_t to = inner;
     bool inside = true;
     for (int a = work_.axes - 1; a >= 0; --a) {
-      const int64_t at = start[a] + tap_along(work_, plan_, a, winners_[i]) * work_.axis[a].dilation;
+      const int64_t at =
+          start[a] + tap_along(work_, plan_, a, winners_[i]) * work_.axis[a].dilation;
       inside &= at >= 0 && at < tile_.count(a);
       to += at * tile_.step(a);
     }

@@ -9,13 +9,14 @@ namespace {
 // A tile and its intermediates stay in the second-level cache, and well under the 2 MiB that a
 // call may need besides its results.
 constexpr int64_t kTileBytes = 384 << 10;
-constexpr int64_t kMostTileBytes = 1 << 20;  // for windows that need it
-constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are never formed
-constexpr int64_t kJointCells = 9;           // up to here one pass over all taps is fastest
-constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
-constexpr int64_t kChunk = 2048;             // as in tiles.h
-constexpr int64_t kScatterRow = 1024;        // outputs read at a time
-constexpr int64_t kMostListed = 1 << 16;     // window cells whose taps are listed, not divided
+constexpr int64_t kMostTileBytes = 1 << 20;    // for windows that need it
+constexpr int64_t kFar = int64_t{1} << 40;     // products of two such sizes are never formed
+constexpr int64_t kJointCells = 9;             // up to here one pass over all taps is fastest
+constexpr int64_t kTapsAtOnce = 5;             // along one axis; beyond, by doubling
+constexpr int64_t kChunk = 2048;               // as in tiles.h
+constexpr int64_t kScatterRow = 1024;          // outputs read at a time
+constexpr int64_t kMostListed = 1 << 16;       // window cells whose taps are listed, not divided
+constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 size_t carved(int64_t count, int64_t bytes) {
@@ -72,8 +73,8 @@ void count_items(const Work& work, Plan& plan) {
   for (int a = 0; a < work.axes; ++a) plan.items *= plan.cut[a].tiles;
 }
 
-// Of each combination of classes, row-major: its taps, the last first, which for any one cell is the
-// order of its outputs.
+// Of each combination of classes, row-major: its taps, the last first, which for any one cell is
+// the order of its outputs.
 void list_taps(const Work& work, BackwardPlan& plan) {
   std::vector<std::vector<int64_t>> offsets{{0}}, winners{{0}};
   for (int a = 0; a < work.axes; ++a) {
@@ -105,6 +106,60 @@ void list_taps(const Work& work, BackwardPlan& plan) {
     plan.combinations_kept.push_back({taps, at, plan.kept.back().data()});
   }
   plan.of_combination = plan.combinations_kept.data();
+}
+
+// For each offset in the window: its taps, its place in the tile, and whether the windows at the
+// borders have it inside the input.
+void list_offsets(const Work& work, BackwardPlan& plan) {
+  int64_t borders = 0;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    const int64_t span = (along.kernel - 1) * along.dilation;
+    const int64_t from = std::min(along.out, ceil_div(along.before, along.stride));
+    // the first window from there on that reaches over the end
+    const int64_t room = along.n - span + along.before;
+    const int64_t to = room > 0 ? std::min(along.out, ceil_div(room, along.stride)) : 0;
+    plan.inside_from[a] = from;
+    plan.inside_to[a] = std::max(from, to);
+    borders += along.out - (plan.inside_to[a] - from);
+  }
+  plan.listed = work.cells <= kMostListed && borders * work.cells <= kMostListedBytes;
+  if (work.cells > kMostListed) return;
+  std::vector<int64_t> places(static_cast<size_t>(work.cells));
+  int64_t weight = 1, step = plan.inner_tile;
+  bool one_tile = true;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    std::vector<int32_t> taps(places.size());
+    for (size_t i = 0; i < taps.size(); ++i) {
+      const int64_t tap = static_cast<int64_t>(i) / weight % along.kernel;
+      taps[i] = static_cast<int32_t>(tap);
+      places[i] += tap * along.dilation * step;
+    }
+    weight *= along.kernel;
+    step *= along.n;
+    one_tile &= plan.cut[a].tiles == 1;
+    if (plan.listed) {
+      std::vector<uint8_t> inside;
+      for (int64_t o = 0; o < along.out; ++o) {
+        if (o >= plan.inside_from[a] && o < plan.inside_to[a]) o = plan.inside_to[a];
+        if (o >= along.out) break;
+        for (const int32_t tap : taps) {
+          const int64_t cell = o * along.stride - along.before + tap * along.dilation;
+          inside.push_back(cell >= 0 && cell < along.n);
+        }
+      }
+      inside.push_back(0);  // never empty
+      plan.kept_inside.push_back(std::move(inside));
+      plan.inside[a] = plan.kept_inside.back().data();
+    }
+    plan.kept_taps.push_back(std::move(taps));
+    plan.tap_of[a] = plan.kept_taps.back().data();
+  }
+  if (one_tile) {
+    plan.kept.push_back(std::move(places));
+    plan.cell_of = plan.kept.back().data();
+  }
 }
 
 }  // namespace
@@ -176,7 +231,7 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
                             std::vector<int64_t> offsets, std::vector<int64_t> adds) {
     if (rows > 1 && from_pitch == run && to_pitch == run) run *= rows, rows = 1;
     const auto taps = static_cast<int64_t>(offsets.size());
-    plan.pass[plan.passes++] = {rows,          from_pitch,         to_pitch,       run, taps,
+    plan.pass[plan.passes++] = {rows,          from_pitch,           to_pitch, run, taps,
                                 keep(offsets), keep(std::move(adds))};
   };
 
@@ -187,9 +242,9 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
       std::vector<int64_t> further_offsets, further_adds;
       for (size_t i = 0; i < offsets.size(); ++i) {
         for (int64_t tap = 0; tap < along.kernel; ++tap) {
-          further_offsets.push_back(offsets[i] +
-                                    tap_class[a][static_cast<size_t>(tap)] * plan.cut[a].class_step +
-                                    tap * along.dilation / along.stride * plan.cut[a].slot_step);
+          further_offsets.push_back(
+              offsets[i] + tap_class[a][static_cast<size_t>(tap)] * plan.cut[a].class_step +
+              tap * along.dilation / along.stride * plan.cut[a].slot_step);
           further_adds.push_back(adds[i] * along.kernel + tap);
         }
       }
@@ -264,8 +319,8 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
   const auto cells = [&] {
     double product = static_cast<double>(plan.inner_tile);
     for (int a = 0; a < work.axes; ++a) {
-      product *= static_cast<double>(
-          std::min(work.axis[a].n, plan.cut[a].tile * work.axis[a].stride));
+      product *=
+          static_cast<double>(std::min(work.axis[a].n, plan.cut[a].tile * work.axis[a].stride));
     }
     return product;
   };
@@ -302,16 +357,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
   count_items(work, plan);
   if (plan.gather) list_taps(work, plan);
 
-  int64_t weight = 1;
-  for (int a = work.axes - 1; a >= 0 && work.cells <= kMostListed; --a) {
-    std::vector<int32_t> taps(static_cast<size_t>(work.cells));
-    for (int64_t i = 0; i < work.cells; ++i) {
-      taps[static_cast<size_t>(i)] = static_cast<int32_t>(i / weight % work.axis[a].kernel);
-    }
-    weight *= work.axis[a].kernel;
-    plan.kept_taps.push_back(std::move(taps));
-    plan.tap_of[a] = plan.kept_taps.back().data();
-  }
+  list_offsets(work, plan);
   plan.scratch = carved(plan.cells_in_all, element_bytes);
   if (plan.gather) {
     plan.scratch += 2 * carved(plan.slots_in_all, element_bytes) +

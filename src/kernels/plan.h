@@ -15,6 +15,7 @@ struct ForwardPlan : Forward {
 struct BackwardPlan : Backward {
   std::list<std::vector<int64_t>> kept;
   std::list<std::vector<int32_t>> kept_taps;
+  std::list<std::vector<uint8_t>> kept_inside;
   std::vector<Taps> combinations_kept;
 };
 

@@ -9,7 +9,12 @@
 #include <cstdint>
 #include <cstring>
 #if defined(__x86_64__)
+#pragma GCC diagnostic push
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // false alarms in GCC 12's own header
+#endif
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 namespace ndpool {
@@ -33,8 +38,12 @@ using Vec = typename Vector<T>::type;
 template <class T>
 constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
-// On functions that call themselves for the next axis: inlined into themselves they only grow.
+// On functions that call themselves for the next axis: copies of them for each depth gain nothing.
+#if defined(__clang__)
 #define NDPOOL_RECURSIVE __attribute__((noinline))
+#else
+#define NDPOOL_RECURSIVE __attribute__((noinline, noclone))
+#endif
 
 // The unsigned integer as wide as an element: winners travel in lanes of this type.
 template <int bytes>
@@ -117,6 +126,101 @@ inline auto beats<float>(Vec<float> b, Vec<float> a) {
 template <>
 inline auto beats<double>(Vec<double> b, Vec<double> a) {
   return ~(b <= a) & (a == a);
+}
+#endif
+
+// ---- runs of cells ----
+//
+// Rows are often shorter than what compilers unroll their loops to, so their code for the rest
+// decides. With AVX-512 the rest is one masked step.
+
+template <class T>
+inline void copy_run(T* to, const T* from, int64_t count) {
+#if defined(NDPOOL_AVX512)
+  auto bytes = static_cast<int64_t>(sizeof(T)) * count;
+  auto* target = reinterpret_cast<char*>(to);
+  const auto* source = reinterpret_cast<const char*>(from);
+  for (; bytes >= 64; bytes -= 64, source += 64, target += 64) {
+    _mm512_storeu_si512(target, _mm512_loadu_si512(source));
+  }
+  const __mmask64 rest = (uint64_t{1} << bytes) - 1;
+  _mm512_mask_storeu_epi8(target, rest, _mm512_maskz_loadu_epi8(rest, source));
+#else
+  std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+#endif
+}
+
+template <class To, class From>
+inline void convert_run(To* to, const From* from, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
+}
+
+// even[i] = from[2 * i], odd[i] = from[2 * i + 1]
+template <class T>
+inline void split_run(T* even, T* odd, const T* from, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    even[i] = from[2 * i];
+    odd[i] = from[2 * i + 1];
+  }
+}
+
+// to[2 * i] = even[i], to[2 * i + 1] = odd[i]
+template <class T>
+inline void interleave_run(T* to, const T* even, const T* odd, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    to[2 * i] = even[i];
+    to[2 * i + 1] = odd[i];
+  }
+}
+
+#if defined(NDPOOL_AVX512)
+inline __mmask16 mask16(int64_t lanes) {
+  return static_cast<__mmask16>(lanes >= 16 ? 0xffff : lanes > 0 ? (1 << lanes) - 1 : 0);
+}
+
+// GCC 12 goes through scalars between 8 and 32 bit lanes.
+template <>
+inline void convert_run(uint32_t* to, const uint8_t* from, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) {
+    const __mmask16 mask = mask16(count - i);
+    _mm512_mask_storeu_epi32(to + i, mask,
+                             _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, from + i)));
+  }
+}
+template <>
+inline void convert_run(uint8_t* to, const uint32_t* from, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) {
+    const __mmask16 mask = mask16(count - i);
+    _mm512_mask_cvtepi32_storeu_epi8(to + i, mask, _mm512_maskz_loadu_epi32(mask, from + i));
+  }
+}
+
+inline __m512i every_second() {
+  return _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+template <>
+inline void split_run(float* even, float* odd, const float* from, int64_t count) {
+  const __m512i evens = every_second(), odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
+  for (int64_t i = 0; i < count; i += 16) {
+    const int64_t left = count - i;
+    const __m512 a = _mm512_maskz_loadu_ps(mask16(2 * left), from + 2 * i);
+    const __m512 b = _mm512_maskz_loadu_ps(mask16(2 * left - 16), from + 2 * i + 16);
+    _mm512_mask_storeu_ps(even + i, mask16(left), _mm512_permutex2var_ps(a, evens, b));
+    _mm512_mask_storeu_ps(odd + i, mask16(left), _mm512_permutex2var_ps(a, odds, b));
+  }
+}
+template <>
+inline void interleave_run(float* to, const float* even, const float* odd, int64_t count) {
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  for (int64_t i = 0; i < count; i += 16) {
+    const int64_t left = count - i;
+    const __m512 a = _mm512_maskz_loadu_ps(mask16(left), even + i);
+    const __m512 b = _mm512_maskz_loadu_ps(mask16(left), odd + i);
+    _mm512_mask_storeu_ps(to + 2 * i, mask16(2 * left), _mm512_permutex2var_ps(a, low, b));
+    _mm512_mask_storeu_ps(to + 2 * i + 16, mask16(2 * left - 16),
+                          _mm512_permutex2var_ps(a, high, b));
+  }
 }
 #endif
 

@@ -30,7 +30,9 @@ void fill(T* to, T value, int64_t count) {
 // to[i] = from[i * step], with the steps that occur most known to the compiler.
 template <class S, class T>
 void copy_strided(T* to, const S* from, int64_t step, int64_t count) {
-  if (step == 1) {
+  if (std::is_same_v<S, T> && step == 1) {
+    copy_run(reinterpret_cast<S*>(to), from, count);
+  } else if (step == 1) {
     for (int64_t i = 0; i < count; ++i) to[i] = widen(from[i]);
   } else if (step == 2) {
     for (int64_t i = 0; i < count; ++i) to[i] = widen(from[2 * i]);
@@ -49,7 +51,7 @@ void emit(S* to, const T* from, int64_t count, bool stream) {
       if (address % sizeof(T) == 0) {
         const int64_t head = least(count, static_cast<int64_t>((-address % 64) / sizeof(T)));
         const int64_t lines = (count - head) / static_cast<int64_t>(64 / sizeof(T));
-        std::memcpy(to, from, static_cast<size_t>(head) * sizeof(T));
+        copy_run(to, from, head);
         auto* line = reinterpret_cast<Vec<int64_t>*>(to + head);
         const T* next = from + head;
         for (int64_t i = 0; i < lines * (64 / kVectorBytes); ++i, next += kLanes<T>) {
@@ -64,12 +66,14 @@ void emit(S* to, const T* from, int64_t count, bool stream) {
 #endif
         }
         const int64_t done = head + lines * static_cast<int64_t>(64 / sizeof(T));
-        std::memcpy(to + done, from + done, static_cast<size_t>(count - done) * sizeof(T));
+        copy_run(to + done, from + done, count - done);
         return;
       }
     }
 #endif
-    std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+    copy_run(to, from, count);
+  } else if constexpr (std::is_integral_v<S>) {
+    convert_run(to, from, count);
   } else {
     for (int64_t i = 0; i < count; ++i) narrow(from[i], to[i]);
   }
@@ -141,27 +145,6 @@ struct Walk {
   int64_t outer_[kMostOuter];
 };
 
-// Two classes at once where the stride is 2: even[i] = from[2 * i], odd[i] = from[2 * i + 1].
-template <class S, class T>
-void split(T* even, T* odd, const S* from, int64_t count) {
-  int64_t i = 0;
-#if defined(NDPOOL_AVX512)
-  if constexpr (std::is_same_v<S, float> && std::is_same_v<T, float>) {
-    const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    const __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
-    for (; i + 16 <= count; i += 16) {
-      const __m512 a = _mm512_loadu_ps(from + 2 * i), b = _mm512_loadu_ps(from + 2 * i + 16);
-      _mm512_storeu_ps(even + i, _mm512_permutex2var_ps(a, evens, b));
-      _mm512_storeu_ps(odd + i, _mm512_permutex2var_ps(a, odds, b));
-    }
-  }
-#endif
-  for (; i < count; ++i) {
-    even[i] = widen(from[2 * i]);
-    odd[i] = widen(from[2 * i + 1]);
-  }
-}
-
 // A tile of the input in the layout of `Cut`, with `outside` wherever it reaches over the edge.
 template <class S, class T>
 class TileLoader {
@@ -184,8 +167,8 @@ class TileLoader {
       range.hi = most(range.lo, range.hi);
       range.from = start + range.lo * along.stride;
     }
-    paired_ = cut.classes == 2 && along.stride == 2 && cut.residue[1] == 1 && work_.inner == 1 &&
-              along.x_step == 1;
+    paired_ = std::is_same_v<S, T> && cut.classes == 2 && along.stride == 2 &&
+              cut.residue[1] == 1 && work_.inner == 1 && along.x_step == 1;
   }
 
   void load(const Walk& walk, T* to) const {
@@ -230,7 +213,8 @@ class TileLoader {
       const Range& range = ranges_[c];
       T* own = to + c * cut.class_step;
       if (range.lo > 0) fill(own, outside_, range.lo * inner);
-      if (range.hi < cut.slots) fill(own + range.hi * inner, outside_, (cut.slots - range.hi) * inner);
+      if (range.hi < cut.slots)
+        fill(own + range.hi * inner, outside_, (cut.slots - range.hi) * inner);
       if (!paired_ && range.lo < range.hi) {
         cells(walk, from + range.from * along.x_step, step, own + range.lo * inner,
               range.hi - range.lo);
@@ -243,7 +227,7 @@ class TileLoader {
     const int64_t lo = most(even.lo, odd.lo), hi = most(lo, least(even.hi, odd.hi));
     for (int64_t r = even.lo; r < least(lo, even.hi); ++r) evens[r] = widen(from[at(r)]);
     for (int64_t r = odd.lo; r < least(lo, odd.hi); ++r) odds[r] = widen(from[at(r) + 1]);
-    split(evens + lo, odds + lo, from + at(lo), hi - lo);
+    if constexpr (std::is_same_v<S, T>) split_run(evens + lo, odds + lo, from + at(lo), hi - lo);
     for (int64_t r = hi; r < even.hi; ++r) evens[r] = widen(from[at(r)]);
     for (int64_t r = hi; r < odd.hi; ++r) odds[r] = widen(from[at(r) + 1]);
   }

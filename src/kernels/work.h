@@ -28,13 +28,13 @@ struct Work {
   Axis axis[kMostAxes];
   Outer outer[kMostOuter];
   int64_t outer_count, inner, inner_x_step, inner_y_step;
-  int64_t cells;        // in a window
-  bool padded;          // some window reaches into padding
-  bool stream;          // the result is larger than the cache: store around it
-  const void* source;   // forward: x; backward: dy
-  void* result;         // forward: y; backward: dx
-  void* winners;        // forward: written unless null; backward: read
-  int winner_bytes;     // 1, 2, 4 or 8
+  int64_t cells;       // in a window
+  bool padded;         // some window reaches into padding
+  bool stream;         // the result is larger than the cache: store around it
+  const void* source;  // forward: x; backward: dy
+  void* result;        // forward: y; backward: dx
+  void* winners;       // forward: written unless null; backward: read
+  int winner_bytes;    // 1, 2, 4 or 8
 };
 
 // One pass folds `taps` shifted copies of a row into one, for each of `rows` rows of a tile.
@@ -51,10 +51,10 @@ struct Pass {
 // whatever the stride, neighbouring outputs read neighbouring cells. Each residue in use is a
 // "class", each cell of it a "slot".
 struct Cut {
-  int64_t tile;                 // outputs (backward: cells of a class) in a tile
-  int64_t tiles;                // along this axis
-  int64_t classes, slots;       // of a tile
-  const int64_t* residue;       // of each class
+  int64_t tile;                   // outputs (backward: cells of a class) in a tile
+  int64_t tiles;                  // along this axis
+  int64_t classes, slots;         // of a tile
+  const int64_t* residue;         // of each class
   int64_t class_step, slot_step;  // in the tile
 };
 
@@ -79,14 +79,20 @@ struct Backward {
   Cut cut[kMostAxes];
   int64_t inner_tile, inner_tiles, items;
   bool gather;
-  int64_t halo[kMostAxes];    // outputs before a tile's first that reach into it
-  int64_t first[kMostAxes];   // the first class position that holds a cell of the input
-  int64_t combinations;       // of classes over all axes, row-major
+  int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
+  int64_t first[kMostAxes];  // the first class position that holds a cell of the input
+  int64_t combinations;      // of classes over all axes, row-major
   const Taps* of_combination;
-  int64_t run;                // cells to compute for each combination
-  int64_t slots_in_all;       // cells of the tile of dy
-  int64_t cells_in_all;       // cells of the tile of dx
+  int64_t run;                       // cells to compute for each combination
+  int64_t slots_in_all;              // cells of the tile of dy
+  int64_t cells_in_all;              // cells of the tile of dx
   const int32_t* tap_of[kMostAxes];  // the tap along each axis of an offset; null if too many
+  const int64_t* cell_of;  // where an offset lies in a tile that is all of an outer cell, or null
+  // Windows from inside_from to inside_to lie in the input as a whole along an axis. For each of
+  // the others, and each offset: is it inside along this axis? Only if `listed`.
+  int64_t inside_from[kMostAxes], inside_to[kMostAxes];
+  const uint8_t* inside[kMostAxes];
+  bool listed;
   size_t scratch;
 };
 

@@ -13,7 +13,6 @@ import numpy as np
 _KINDS = "biuf"
 
 
-@lru_cache(maxsize=64)
 def poolable(dtype: np.dtype[Any]) -> bool:
     """bool, integers, real floats and bfloat16."""
     return dtype.kind in _KINDS or dtype.name == "bfloat16"

@@ -30,7 +30,7 @@ _PADDING_WORDS = ("valid", "same", "same_lower")
 class Geometry:
     """A validated pooling of an array of `shape`; per-axis tuples follow `axes`, ascending.
 
-    `memo` is where engines keep what they derive from it.
+    `memo` is where the native engine keeps what it derives from it.
     """
 
     shape: tuple[int, ...]
@@ -44,7 +44,7 @@ class Geometry:
     y_shape: tuple[int, ...] = field(init=False)
     cells: int = field(init=False)
     index_dtype: np.dtype[Any] = field(init=False)
-    memo: dict[Any, Any] = field(init=False, compare=False, repr=False, default_factory=dict)
+    memo: dict[str, Any] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         y_shape = list(self.shape)
@@ -54,6 +54,7 @@ class Geometry:
         object.__setattr__(self, "y_shape", tuple(y_shape))
         object.__setattr__(self, "cells", cells)
         object.__setattr__(self, "index_dtype", np.min_scalar_type(cells - 1))
+        object.__setattr__(self, "memo", {"forward": {}, "backward": {}})
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -100,7 +101,8 @@ def geometry(
         ceil_mode = _flag("ceil_mode", ceil_mode)
     if axes is not None and type(axes) is not int:
         axes = _plain("axes", axes)
-    return _geometry(shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+    key: tuple[Any, ...] = (shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+    return _geometry(*key)
 
 
 def plain_shape(argument: str, shape: object) -> tuple[int, ...]:
@@ -115,7 +117,7 @@ def plain_shape(argument: str, shape: object) -> tuple[int, ...]:
             raise PoolError(argument, "no negative size", shown(shape))
     if prod(sizes) > _LARGEST:
         raise PoolError(argument, "fewer than 2**63 elements", shown(shape))
-    return sizes
+    return tuple(sizes)
 
 
 def _plain(argument: str, value: Any, depth: int = 2) -> Any:
@@ -174,6 +176,12 @@ def _geometry(
         size = _out_size(axis, n, span, s, before, after, ceil_mode)
         _refuse_windows_in_padding(axis, n, k, s, dil, before, size)
         out.append(size)
+    # What no window can tell apart is stored as the smallest number that says it.
+    strides = tuple(
+        min(s, n + before + after)
+        for s, n, (before, after) in zip(strides, sizes, pads, strict=True)
+    )
+    dilations = tuple(dil if k > 1 else 1 for dil, k in zip(dilations, kernel, strict=True))
 
     made = Geometry(
         shape,
@@ -251,9 +259,7 @@ def _pads(
     items = (padding,) * d if isinstance(padding, int) else padding
     if len(items) != d:
         hint = f"for one axis write ({items},)" if d == 1 and len(items) == 2 else ""
-        raise PoolError(
-            "padding", f"one entry, or one for each of {d} pooled axes", padding, hint
-        )
+        raise PoolError("padding", f"one entry, or one for each of {d} pooled axes", padding, hint)
     pairs = []
     for item in items:
         pair = (item, item) if isinstance(item, int) else item
@@ -270,6 +276,8 @@ def _out_size(
 ) -> int:
     if n == 0:
         raise PoolError("x", f"at least one element along pooled axis {axis}", "none")
+    if n + before + after > _LARGEST // 2:
+        raise PoolError("padding", "a padded input of at most 2**62 cells", n + before + after)
     room = n + before + after - span
     if room < 0:
         raise PoolError(
@@ -310,5 +318,3 @@ def _refuse_windows_in_padding(
                     refuse(position)
     if (out - 1) * stride - before >= n:
         refuse(-(-(n + before) // stride))
-
-

@@ -22,16 +22,17 @@ from .geometry import Geometry
 
 Array = NDArray[Any]
 IndexForm = Literal["window", "plane", "tensor"]
-_FORMS = get_args(IndexForm)
+_FORMS: tuple[IndexForm, ...] = get_args(IndexForm)
 
 
 def checked_form(argument: str, form: object) -> IndexForm:
     """`form` if it is one of the three."""
     if not isinstance(form, str):
         raise PoolTypeError(argument, "'window', 'plane' or 'tensor'", shown(form))
-    if form not in _FORMS:
-        raise PoolError(argument, "'window', 'plane' or 'tensor'", shown(form))
-    return form
+    for known in _FORMS:
+        if form == known:
+            return known
+    raise PoolError(argument, "'window', 'plane' or 'tensor'", shown(form))
 
 
 def checked_indices(indices: object, geometry: Geometry, form: IndexForm) -> Array:

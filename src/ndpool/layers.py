@@ -74,6 +74,4 @@ class MaxPool:
         """dx of the last forward's input shape, in dy's dtype; dy has y's shape."""
         if not hasattr(self, "indices"):
             raise PoolError("backward", "a forward call before it", "none")
-        return max_pool_backward(
-            dy, self.indices, self.x_shape, self.kernel_size, **self.options
-        )
+        return max_pool_backward(dy, self.indices, self.x_shape, self.kernel_size, **self.options)

@@ -16,9 +16,11 @@ Array = NDArray[Any]
 
 missing = ""  # why there are no kernels; empty where there are
 try:
-    from .. import _native
+    import ndpool._native as _native
+except ModuleNotFoundError:
+    missing = "the C++ kernels were not built: at installation there was no compiler that could"
 except ImportError as error:
-    missing = f"the compiled kernels are not here ({error}); ndpool was installed without them"
+    missing = f"the C++ kernels do not load: {error}"
 
 # dtype.char -> number of the kernel, in the order of `Kind` in src/kernels/work.h
 _KINDS = {char: kind for kind, char in enumerate("?bBhHiIqQeEfd")} | {"l": 7, "L": 8}
@@ -27,33 +29,43 @@ THREADS_VARIABLE = "NDPOOL_NUM_THREADS"
 
 def serves(dtype: np.dtype[Any], geometry: Geometry, backward: bool = False) -> bool:
     """Whether the kernels can do this geometry and dtype."""
-    key = (dtype, backward)
-    known = geometry.memo.get(key)
+    served: dict[str, bool] = geometry.memo["backward" if backward else "forward"]
+    known = served.get(dtype.char)
     if known is None:
-        known = geometry.memo[key] = _serves(dtype, geometry, backward)
-    return known
+        known = served[dtype.char] = _serves(dtype.char, geometry, backward)
+    return known and dtype.isnative
 
 
-def _serves(dtype: np.dtype[Any], geometry: Geometry, backward: bool) -> bool:
-    if missing or not dtype.isnative or dtype.char not in _KINDS:
+def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
+    g = geometry
+    if missing or char not in _KINDS:
         return False
-    if len(geometry.axes) > _native.MOST_AXES or len(geometry.shape) > _native.MOST_DIMENSIONS:
+    if len(g.axes) > _native.MOST_AXES or len(g.shape) > _native.MOST_DIMENSIONS:
         return False
-    if geometry.cells > 2**32 or max(*geometry.before, *geometry.stride, *geometry.dilation) > 2**40:
-        return False
-    return bool(_pooling(geometry).serves(_KINDS[dtype.char], backward))
+    pooling = g.memo.get("native")
+    if pooling is None:
+        pooling = g.memo["native"] = _native.Pooling(
+            g.shape, g.axes, g.kernel, g.stride, g.dilation, g.before, g.y_shape
+        )
+    return bool(pooling.serves(_KINDS[char], backward))
 
 
 def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
     """Fill `y` and `indices`, which are C-contiguous; x may have any strides."""
-    _pooling(geometry).forward(_walkable(x), y, indices, _KINDS[x.dtype.char])
+    pooling, kind = geometry.memo["native"], _KINDS[x.dtype.char]
+    if not pooling.forward(x, y, indices, kind):
+        pooling.forward(x.copy(), y, indices, kind)  # its elements did not stand at whole steps
 
 
 def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     """dx of `geometry.shape`; dy may have any strides."""
+    pooling, kind = geometry.memo["native"], _KINDS[dy.dtype.char]
     dx = np.empty(geometry.shape, dy.dtype)
-    indices = np.ascontiguousarray(indices)
-    bad = _pooling(geometry).backward(_walkable(dy), indices, dx, _KINDS[dy.dtype.char])
+    if not indices.flags.c_contiguous:
+        indices = indices.copy()
+    bad = pooling.backward(dy, indices, dx, kind)
+    if bad == _native.UNALIGNED:
+        bad = pooling.backward(dy.copy(), indices, dx, kind)
     if bad >= 0:
         refuse_index(indices, geometry, bad)
     return dx
@@ -80,23 +92,6 @@ def set_num_threads(threads: int) -> None:
         raise PoolError("threads", "1 to 1024", shown(threads))
     if not missing:
         _native.set_num_threads(int(threads))
-
-
-def _pooling(geometry: Geometry) -> Any:
-    pooling = geometry.memo.get("native")
-    if pooling is None:
-        g = geometry
-        pooling = geometry.memo["native"] = _native.Pooling(
-            g.shape, g.axes, g.kernel, g.stride, g.dilation, g.before, g.y_shape
-        )
-    return pooling
-
-
-def _walkable(array: Array) -> Array:
-    """`array`, or a copy where its elements do not stand at whole steps."""
-    if array.flags.aligned and not any(step % array.itemsize for step in array.strides):
-        return array
-    return array.copy()
 
 
 def _threads_at_start() -> int:

@@ -39,7 +39,8 @@ def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> N
         indices[...] = first_inside(geometry)
     for offset, cells, windows in _taps(geometry):
         new, best = x[cells], y[windows]
-        wins = new > best
+        with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN where float32 does not
+            wins = new > best
         if x.dtype.kind not in "iub":
             wins |= (new != new) & (best == best)  # NaN beats all but an earlier NaN
         np.copyto(best, new, where=wins)
