@@ -203,7 +203,9 @@ class Pooling {
     const auto plan = backward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
-    const auto kernel = (wide(kind) ? kernels.backward_wide : kernels.backward)[kind];
+    const auto kernel = !plan->gather ? kernels_baseline.scatter[kind]
+                        : wide(kind)  ? kernels.gather_wide[kind]
+                                      : kernels.gather[kind];
     return run(kernel, work, static_cast<const Backward&>(*plan),
                out + cells(y_shape_) * (source.itemsize() + work.winner_bytes)) -
            1;
@@ -227,7 +229,7 @@ class Pooling {
   bool kernel_exists(int kind, bool backward) const {
     const Kernels& kernels = *chosen.load();
     if (work_.cells >= int64_t{1} << 32) return false;
-    if (backward) return (wide(kind) ? kernels.backward_wide : kernels.backward)[kind] != nullptr;
+    if (backward) return kernels_baseline.scatter[kind] != nullptr;
     return (wide(kind) ? kernels.forward_wide : kernels.forward)[kind] != nullptr;
   }
 

@@ -154,8 +154,7 @@ class LastPass {
       switch (work_.winner_bytes) {
         case 1: write_winners<uint8_t>(y + i, n); break;
         case 2: write_winners<uint16_t>(y + i, n); break;
-        case 4: write_winners<uint32_t>(y + i, n); break;
-        default: write_winners<uint64_t>(y + i, n);
+        default: write_winners<uint32_t>(y + i, n);
       }
     }
   }
@@ -258,93 +257,110 @@ inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t
 // them; windows that lie inside as a whole need no look at single winners.
 class WinnerCheck {
  public:
-  WinnerCheck(const Work& work, const Backward& plan) : work_(work), plan_(plan) {}
+  WinnerCheck(const Work& work, const Backward& plan) : work_(work), plan_(plan) {
+    one_run_ = plan.inner_tiles == 1;
+    run_ = work.inner;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      one_run_ &= plan.cut[a].tiles == 1 && work.axis[a].winner_step == run_;
+      run_ *= work.axis[a].out;
+    }
+  }
 
   void look_at(const Walk& walk) {
+    any_border_ = !plan_.listed;
     for (int a = 0; a < work_.axes; ++a) {
       const Axis& along = work_.axis[a];
       const int64_t tiles = plan_.cut[a].tiles;
       begin_[a] = along.out / tiles * walk.tile[a] + least(along.out % tiles, walk.tile[a]);
       end_[a] = begin_[a] + along.out / tiles + (walk.tile[a] < along.out % tiles);
+      left_[a] = most(begin_[a], least(end_[a], plan_.inside_from[a]));
+      right_[a] = most(left_[a], least(end_[a], plan_.inside_to[a]));
+      any_border_ |= left_[a] > begin_[a] || right_[a] < end_[a];
     }
   }
 
   // 0, or 1 + the place in the winners of one that is not.
   int64_t operator()(const Walk& walk) {
-    const int64_t at = walk.winners + walk.inner;
     switch (work_.winner_bytes) {
-      case 1: return axis<uint8_t>(walk, 0, at, 0);
-      case 2: return axis<uint16_t>(walk, 0, at, 0);
-      case 4: return axis<uint32_t>(walk, 0, at, 0);
-      default: return axis<uint64_t>(walk, 0, at, 0);
+      case 1: return check<uint8_t>(walk);
+      case 2: return check<uint16_t>(walk);
+      default: return check<uint32_t>(walk);
     }
   }
 
  private:
-  // The number of window `o` among those that reach out of the input along axis a, or -1.
-  int64_t border(int a, int64_t o) const {
-    if (o < plan_.inside_from[a]) return o;
-    return o < plan_.inside_to[a] ? -1 : o - plan_.inside_to[a] + plan_.inside_from[a];
+  template <class W>
+  int64_t check(const Walk& walk) {
+    // any offset at all is a cell of the window where the window has as many as the type counts
+    counted_ = static_cast<uint64_t>(work_.cells) > static_cast<W>(-1);
+    bool fine = true;
+    if (one_run_ && !counted_) {
+      counted_ = true;
+      fine = !any_from(static_cast<const W*>(work_.winners) + walk.winners, run_,
+                       static_cast<W>(work_.cells));
+    }
+    if (fine && counted_ && !any_border_) return 0;
+    return axis<W>(walk, 0, walk.winners + walk.inner, 0, !fine || !plan_.listed);
   }
 
   template <class W>
-  NDPOOL_RECURSIVE int64_t axis(const Walk& walk, int a, int64_t at, int tables) {
-    if (a == work_.axes - 1) return row<W>(walk, at, tables);
+  NDPOOL_RECURSIVE int64_t axis(const Walk& walk, int a, int64_t at, int tables, bool look) {
+    const bool before_last = a == work_.axes - 2;
+    if (a == work_.axes - 1) return row<W>(walk, at, tables, look);
     for (int64_t o = begin_[a]; o < end_[a]; ++o) {
       start_[a] = o * work_.axis[a].stride - work_.axis[a].before;
       int more = tables;
-      if (const int64_t number = border(a, o); number >= 0 && plan_.inside[a]) {
-        table_[more++] = plan_.inside[a] + number * work_.cells;
+      if (plan_.listed && (o < left_[a] || o >= right_[a])) {
+        table_[more++] = plan_.inside[a] + number(a, o) * work_.cells;
       }
-      const int64_t bad = axis<W>(walk, a + 1, at + o * work_.axis[a].winner_step, more);
+      const int64_t next = at + o * work_.axis[a].winner_step;
+      const int64_t bad =
+          before_last ? row<W>(walk, next, more, look) : axis<W>(walk, a + 1, next, more, look);
       if (bad) return bad;
     }
     return 0;
   }
 
+  // Of a window that reaches out of the input along axis a: its number among those.
+  int64_t number(int a, int64_t o) const {
+    return o < plan_.inside_from[a] ? o : o - plan_.inside_to[a] + plan_.inside_from[a];
+  }
+
   template <class W>
-  int64_t row(const Walk& walk, int64_t at, int tables) {
+  int64_t row(const Walk& walk, int64_t at, int tables, bool look) {
     const int a = work_.axes - 1;
-    const int64_t step = work_.axis[a].winner_step;
+    const int64_t step = work_.axis[a].winner_step, count = walk.inner_count;
     const W* winners = static_cast<const W*>(work_.winners) + at;
-    bool fine = plan_.listed;
-    if (fine && step == walk.inner_count) {
-      fine = cells_fine(winners + begin_[a] * step, (end_[a] - begin_[a]) * step, tables);
-    } else {
-      for (int64_t o = begin_[a]; fine && o < end_[a]; ++o) {
-        fine = cells_fine(winners + o * step, walk.inner_count, tables);
+    bool wrong = look;
+    if (!look && (tables > 0 || !counted_)) {
+      if (step == count) {
+        wrong = cells_wrong(winners + begin_[a] * step, (end_[a] - begin_[a]) * step, tables);
+      } else {
+        for (int64_t o = begin_[a]; !wrong && o < end_[a]; ++o) {
+          wrong = cells_wrong(winners + o * step, count, tables);
+        }
       }
     }
-    const int64_t left = least(end_[a], plan_.inside_from[a]);
-    const int64_t right = most(begin_[a], plan_.inside_to[a]);
-    for (int64_t o = begin_[a]; fine && o < left; ++o) {
-      fine = border_fine(winners + o * step, walk.inner_count, border(a, o));
+    if (wrong) return look_for<W>(walk, at);  // the tables below are only for cells of the window
+    const uint8_t* inside = plan_.inside[a] + number(a, begin_[a]) * work_.cells;
+    for (int64_t o = begin_[a]; o < left_[a]; ++o, inside += work_.cells) {
+      for (int64_t i = 0; i < count; ++i) wrong |= !inside[winners[o * step + i]];
     }
-    for (int64_t o = right; fine && o < end_[a]; ++o) {
-      fine = border_fine(winners + o * step, walk.inner_count, border(a, o));
+    inside = plan_.inside[a] + number(a, right_[a]) * work_.cells;
+    for (int64_t o = right_[a]; o < end_[a]; ++o, inside += work_.cells) {
+      for (int64_t i = 0; i < count; ++i) wrong |= !inside[winners[o * step + i]];
     }
-    return fine ? 0 : look_for<W>(walk, at);
+    return wrong ? look_for<W>(walk, at) : 0;
   }
 
   template <class W>
-  bool cells_fine(const W* winners, int64_t count, int tables) const {
-    const auto cells = static_cast<uint64_t>(work_.cells);
-    bool wrong = false;
-    if (cells <= static_cast<W>(-1)) {
-      for (int64_t i = 0; i < count; ++i) wrong |= winners[i] >= static_cast<W>(cells);
-    }
+  bool cells_wrong(const W* winners, int64_t count, int tables) const {
+    bool wrong = !counted_ && any_from(winners, count, static_cast<W>(work_.cells));
     for (int t = 0; !wrong && t < tables; ++t) {
-      for (int64_t i = 0; i < count; ++i) wrong |= !table_[t][winners[i]];
+      const uint8_t* inside = table_[t];
+      for (int64_t i = 0; i < count; ++i) wrong |= !inside[winners[i]];
     }
-    return !wrong;
-  }
-
-  template <class W>
-  bool border_fine(const W* winners, int64_t count, int64_t number) const {
-    const uint8_t* inside = plan_.inside[work_.axes - 1] + number * work_.cells;
-    bool fine = true;
-    for (int64_t i = 0; i < count; ++i) fine &= inside[winners[i]];
-    return fine;
+    return wrong;
   }
 
   // One by one: windows too large for tables, and the place of one that is known to be wrong.
@@ -370,7 +386,12 @@ class WinnerCheck {
 
   const Work& work_;
   const Backward& plan_;
-  int64_t begin_[kMostAxes], end_[kMostAxes];
+  bool one_run_;          // the winners of an outer cell are one tile and one run
+  int64_t run_;           // of so many
+  bool counted_ = false;  // known to be less than the cells of a window
+  bool any_border_ = true;
+  int64_t begin_[kMostAxes], end_[kMostAxes];   // outputs of the tile
+  int64_t left_[kMostAxes], right_[kMostAxes];  // those between reach over no edge
   int64_t start_[kMostAxes];
   const uint8_t* table_[kMostAxes];  // of the axes before the last along which the row is border
 };
@@ -382,8 +403,7 @@ void copy_winners(const Work& work, To* to, int64_t at, int64_t count) {
   switch (work.winner_bytes) {
     case 1: return copy(static_cast<const uint8_t*>(work.winners) + at);
     case 2: return copy(static_cast<const uint16_t*>(work.winners) + at);
-    case 4: return copy(static_cast<const uint32_t*>(work.winners) + at);
-    default: return copy(static_cast<const uint64_t*>(work.winners) + at);
+    default: return copy(static_cast<const uint32_t*>(work.winners) + at);
   }
 }
 
@@ -506,8 +526,8 @@ class GradientWriter {
     axis(0, classes, sums, apart, whole_);
   }
 
-  // Write the tile to dx.
-  void write(const Walk& walk) const { line(0, whole_, walk.x + start_); }
+  // Write the tile to dx, at the outer cell `x`.
+  void write(int64_t x, const T* whole) const { line(0, whole, x + start_); }
 
   int64_t begin(int a) const { return begin_[a]; }
   int64_t count(int a) const { return count_[a]; }
@@ -570,6 +590,9 @@ class GradientWriter {
 };
 
 // Add each dy to the cell of the tile that won its window, output by output.
+//
+// Neighbouring windows often have the same winner, and then each addition waits for the one
+// before. So several outer cells go side by side: their additions do not meet.
 template <class S, class T>
 class Scatter {
  public:
@@ -582,17 +605,72 @@ class Scatter {
         row_(carve<T>(scratch, plan.slots_in_all)),
         winners_(carve<uint32_t>(scratch, plan.slots_in_all)) {}
 
-  void look_at(const Walk&) const {}
+  void look_at(const Walk&) {
+    cells_ = plan_.inner_tile;
+    for (int a = 0; a < work_.axes; ++a) cells_ *= tile_.count(a);
+  }
 
+  // The tile of one outer cell.
   void add(const Walk& walk) const {
-    int64_t cells = plan_.inner_tile;
-    for (int a = 0; a < work_.axes; ++a) cells *= tile_.count(a);
-    fill(whole_, T{}, cells);
+    if (plan_.cell_of) return add_together<1>(&walk.y, &walk.winners);
+    fill(whole_, T{}, cells_);
     int64_t start[kMostAxes];
     axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start);
   }
 
+  // The only tile of each of kCount outer cells.
+  template <int kCount>
+  void add_together(const int64_t* y, const int64_t* winners) const {
+    fill(whole_, T{}, kCount * plan_.cells_in_all);
+    switch (work_.winner_bytes) {
+      case 1: return together<kCount, uint8_t>(0, y, winners, 0, 0, 0);
+      case 2: return together<kCount, uint16_t>(0, y, winners, 0, 0, 0);
+      default: return together<kCount, uint32_t>(0, y, winners, 0, 0, 0);
+    }
+  }
+
  private:
+  template <int kCount, class W>
+  NDPOOL_RECURSIVE void together(int a, const int64_t* y, const int64_t* winners, int64_t at,
+                                 int64_t winner_at, int64_t to) const {
+    const Axis& along = work_.axis[a];
+    const int64_t to_step = along.stride * tile_.step(a);
+    to -= along.before * tile_.step(a);
+    const bool last = a == work_.axes - 1;
+    if (last && work_.inner == 1) {
+      return cells<kCount, W>(y, winners, at, winner_at, to, along.y_step, to_step, along.out);
+    }
+    for (int64_t o = 0; o < along.out; ++o) {
+      if (last) {
+        cells<kCount, W>(y, winners, at, winner_at, to, work_.inner_y_step, 1, work_.inner);
+      } else {
+        together<kCount, W>(a + 1, y, winners, at, winner_at, to);
+      }
+      at += along.y_step;
+      winner_at += along.winner_step;
+      to += to_step;
+    }
+  }
+
+  template <int kCount, class W>
+  inline void cells(const int64_t* y, const int64_t* winners, int64_t at, int64_t winner_at,
+                    int64_t to, int64_t step, int64_t to_step, int64_t count) const {
+    const S* from[kCount];
+    const W* winner[kCount];
+    for (int u = 0; u < kCount; ++u) {
+      from[u] = static_cast<const S*>(work_.source) + y[u] + at;
+      winner[u] = static_cast<const W*>(work_.winners) + winners[u] + winner_at;
+    }
+    const int64_t* cell_of = plan_.cell_of;
+    const int64_t apart = plan_.cells_in_all;
+    for (int64_t i = 0; i < count; ++i, to += to_step) {
+      for (int u = 0; u < kCount; ++u) {
+        whole_[u * apart + to + cell_of[winner[u][i]]] += widen(from[u][i * step]);
+      }
+    }
+  }
+
+  // Where there are several tiles: whatever lies in another one is left out.
   NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner,
                              int64_t* start) const {
     const Axis& along = work_.axis[a];
@@ -610,15 +688,7 @@ class Scatter {
       } else if (work_.inner == 1) {  // as much of the row as there is room for
         const int64_t count = least(hi - o, plan_.slots_in_all);
         read(from, along.y_step, from_winner, count);
-        if (plan_.cell_of) {
-          int64_t to = 0;
-          for (int i = 0; i <= a; ++i) to += start[i] * tile_.step(i);
-          for (int64_t i = 0; i < count; ++i, to += along.stride) {
-            whole_[to + plan_.cell_of[winners_[i]]] += row_[i];
-          }
-        } else {
-          for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0);
-        }
+        for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0);
         o += count - 1;
       } else {
         read(from, work_.inner_y_step, from_winner, walk.inner_count);
@@ -636,8 +706,8 @@ class Scatter {
     int64_t to = inner;
     bool inside = true;
     for (int a = work_.axes - 1; a >= 0; --a) {
-      const int64_t at =
-          start[a] + tap_along(work_, plan_, a, winners_[i]) * work_.axis[a].dilation;
+      const int64_t tap = tap_along(work_, plan_, a, winners_[i]);
+      const int64_t at = start[a] + tap * work_.axis[a].dilation;
       inside &= at >= 0 && at < tile_.count(a);
       to += at * tile_.step(a);
     }
@@ -650,6 +720,7 @@ class Scatter {
   T* const whole_;
   T* const row_;
   uint32_t* const winners_;
+  int64_t cells_ = 0;
 };
 
 template <class S, class T>
@@ -698,12 +769,13 @@ template <class S, class T, class Way>
 int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64_t begin,
                     int64_t end) {
   char* free = static_cast<char*>(scratch);
-  T* whole = carve<T>(free, plan.cells_in_all);
+  T* whole = carve<T>(free, plan.together * plan.cells_in_all);
   WinnerCheck check(work, plan);
   GradientWriter<S, T> tile(work, plan, whole);
   Way way(work, plan, tile, whole, free);
   Walk walk(work, plan, begin);
-  int64_t seen = -1;
+  int64_t seen = -1, x[kTogether], y[kTogether], winners[kTogether];
+  int waiting = 0;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     if (walk.number != seen) {
       check.look_at(walk);
@@ -712,8 +784,20 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
       seen = walk.number;
     }
     if (const int64_t bad = check(walk)) return bad;
+    if constexpr (std::is_same_v<Way, Scatter<S, T>>) {
+      if (plan.together == kTogether && (waiting > 0 || end - item >= kTogether)) {
+        x[waiting] = walk.x;
+        y[waiting] = walk.y;
+        winners[waiting] = walk.winners;
+        if (++waiting < kTogether) continue;
+        way.template add_together<kTogether>(y, winners);
+        for (int u = 0; u < kTogether; ++u) tile.write(x[u], whole + u * plan.cells_in_all);
+        waiting = 0;
+        continue;
+      }
+    }
     way.add(walk);
-    tile.write(walk);
+    tile.write(walk.x, whole);
   }
 #if defined(__x86_64__)
   if (work.stream) _mm_sfence();
@@ -722,11 +806,9 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
 }
 
 template <class S, class T>
-int64_t backward(const Work& work, const Backward& plan, void* scratch, int64_t begin,
-                 int64_t end) {
-  return plan.gather ? backward_by<S, T, Gather<S, T>>(work, plan, scratch, begin, end)
-                     : backward_by<S, T, Scatter<S, T>>(work, plan, scratch, begin, end);
-}
+constexpr auto gathering = backward_by<S, T, Gather<S, T>>;
+template <class S, class T>
+constexpr auto scattering = backward_by<S, T, Scatter<S, T>>;
 
 }  // namespace
 
@@ -744,18 +826,31 @@ const Kernels NDPOOL_ISA = {
     "baseline",
 #endif
     kVectorBytes,
+    // forward: bool, int8, uint8, ... in the order of Kind; then wide
     {forward<uint8_t, uint8_t>, forward<int8_t, int8_t>, forward<uint8_t, uint8_t>,
      forward<int16_t, int16_t>, forward<uint16_t, uint16_t>, forward<int32_t, int32_t>,
      forward<uint32_t, uint32_t>, forward<int64_t, int64_t>, forward<uint64_t, uint64_t>,
      forward<Half, float>, forward<Brain, float>, forward<float, float>, forward<double, double>},
     {forward<uint8_t, int32_t>, forward<int8_t, int32_t>, forward<uint8_t, int32_t>,
      forward<int16_t, int32_t>, forward<uint16_t, int32_t>},
-    {nullptr, backward<uint8_t, uint8_t>, backward<uint8_t, uint8_t>, backward<uint16_t, uint16_t>,
-     backward<uint16_t, uint16_t>, backward<uint32_t, uint32_t>, backward<uint32_t, uint32_t>,
-     backward<uint64_t, uint64_t>, backward<uint64_t, uint64_t>, backward<Half, float>,
-     backward<Brain, float>, backward<float, float>, backward<double, double>},
-    {nullptr, backward<uint8_t, uint32_t>, backward<uint8_t, uint32_t>,
-     backward<uint16_t, uint32_t>, backward<uint16_t, uint32_t>},
+    // gather: sums of integers are the same for signed and unsigned; bool has no sum of its own
+    {nullptr, gathering<uint8_t, uint8_t>, gathering<uint8_t, uint8_t>,
+     gathering<uint16_t, uint16_t>, gathering<uint16_t, uint16_t>, gathering<uint32_t, uint32_t>,
+     gathering<uint32_t, uint32_t>, gathering<uint64_t, uint64_t>, gathering<uint64_t, uint64_t>,
+     gathering<Half, float>, gathering<Brain, float>, gathering<float, float>,
+     gathering<double, double>},
+    {nullptr, gathering<uint8_t, uint32_t>, gathering<uint8_t, uint32_t>,
+     gathering<uint16_t, uint32_t>, gathering<uint16_t, uint32_t>},
+#if defined(NDPOOL_BASELINE)
+    // scatter: one by one, so wider vectors would gain nothing; winners of any width do
+    {nullptr, scattering<uint8_t, uint8_t>, scattering<uint8_t, uint8_t>,
+     scattering<uint16_t, uint16_t>, scattering<uint16_t, uint16_t>, scattering<uint32_t, uint32_t>,
+     scattering<uint32_t, uint32_t>, scattering<uint64_t, uint64_t>, scattering<uint64_t, uint64_t>,
+     scattering<Half, float>, scattering<Brain, float>, scattering<float, float>,
+     scattering<double, double>},
+#else
+    {},
+#endif
 };
 
 }  // namespace ndpool

@@ -358,7 +358,9 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
   if (plan.gather) list_taps(work, plan);
 
   list_offsets(work, plan);
-  plan.scratch = carved(plan.cells_in_all, element_bytes);
+  const bool small = kTogether * plan.cells_in_all * element_bytes <= kMostTileBytes / 2;
+  plan.together = !plan.gather && plan.cell_of && plan.inner_tiles == 1 && small ? kTogether : 1;
+  plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
   if (plan.gather) {
     plan.scratch += 2 * carved(plan.slots_in_all, element_bytes) +
                     carved(plan.slots_in_all * last_stride, element_bytes);

@@ -132,27 +132,32 @@ inline auto beats<double>(Vec<double> b, Vec<double> a) {
 // ---- runs of cells ----
 //
 // Rows are often shorter than what compilers unroll their loops to, so their code for the rest
-// decides. With AVX-512 the rest is one masked step.
+// decides. With AVX-512 the rest is one step that overlaps the one before; a masked one only where
+// there was none, because what a masked store wrote has to reach the cache before it can be read.
 
 template <class T>
 inline void copy_run(T* to, const T* from, int64_t count) {
-#if defined(NDPOOL_AVX512)
-  auto bytes = static_cast<int64_t>(sizeof(T)) * count;
-  auto* target = reinterpret_cast<char*>(to);
-  const auto* source = reinterpret_cast<const char*>(from);
-  for (; bytes >= 64; bytes -= 64, source += 64, target += 64) {
-    _mm512_storeu_si512(target, _mm512_loadu_si512(source));
-  }
-  const __mmask64 rest = (uint64_t{1} << bytes) - 1;
-  _mm512_mask_storeu_epi8(target, rest, _mm512_maskz_loadu_epi8(rest, source));
-#else
   std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
-#endif
 }
 
 template <class To, class From>
 inline void convert_run(To* to, const From* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
+}
+
+template <class W>
+inline bool any_from(const W* values, int64_t count, W limit) {
+  constexpr int L = kLanes<W>;
+  Vec<W> worst{};
+  int64_t i = 0;
+  for (; i + L <= count; i += L) {
+    const Vec<W> next = load(values + i);
+    worst = next > worst ? next : worst;
+  }
+  bool any = false;
+  for (int lane = 0; lane < L; ++lane) any |= worst[lane] >= limit;
+  for (; i < count; ++i) any |= values[i] >= limit;
+  return any;
 }
 
 // even[i] = from[2 * i], odd[i] = from[2 * i + 1]
@@ -177,22 +182,49 @@ inline void interleave_run(T* to, const T* even, const T* odd, int64_t count) {
 inline __mmask16 mask16(int64_t lanes) {
   return static_cast<__mmask16>(lanes >= 16 ? 0xffff : lanes > 0 ? (1 << lanes) - 1 : 0);
 }
+// Call step(i, all) for i = 0, 16, ... and at last for count - 16; short(mask) where count < 16.
+template <class Step, class Short>
+inline void by_16(int64_t count, Step step, Short short_step) {
+  if (count < 16) return short_step(mask16(count));
+  for (int64_t i = 0; i + 16 <= count; i += 16) step(i);
+  if (count % 16) step(count - 16);
+}
 
 // GCC 12 goes through scalars between 8 and 32 bit lanes.
 template <>
 inline void convert_run(uint32_t* to, const uint8_t* from, int64_t count) {
-  for (int64_t i = 0; i < count; i += 16) {
-    const __mmask16 mask = mask16(count - i);
-    _mm512_mask_storeu_epi32(to + i, mask,
-                             _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, from + i)));
-  }
+  by_16(
+      count,
+      [=](int64_t i) {
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+        _mm512_storeu_si512(to + i, _mm512_cvtepu8_epi32(bytes));
+      },
+      [=](__mmask16 mask) {
+        _mm512_mask_storeu_epi32(to, mask, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, from)));
+      });
 }
 template <>
 inline void convert_run(uint8_t* to, const uint32_t* from, int64_t count) {
-  for (int64_t i = 0; i < count; i += 16) {
-    const __mmask16 mask = mask16(count - i);
-    _mm512_mask_cvtepi32_storeu_epi8(to + i, mask, _mm512_maskz_loadu_epi32(mask, from + i));
+  by_16(
+      count,
+      [=](int64_t i) {
+        const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_loadu_si512(from + i));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), bytes);
+      },
+      [=](__mmask16 mask) {
+        _mm512_mask_cvtepi32_storeu_epi8(to, mask, _mm512_maskz_loadu_epi32(mask, from));
+      });
+}
+
+template <>
+inline bool any_from(const uint8_t* values, int64_t count, uint8_t limit) {
+  const __m512i limits = _mm512_set1_epi8(static_cast<char>(limit));
+  __mmask64 any = 0;
+  for (int64_t i = 0; i < count; i += 64) {
+    const __mmask64 here = count - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (count - i)) - 1;
+    any |= _mm512_mask_cmpge_epu8_mask(here, _mm512_maskz_loadu_epi8(here, values + i), limits);
   }
+  return any != 0;
 }
 
 inline __m512i every_second() {
@@ -201,26 +233,36 @@ inline __m512i every_second() {
 template <>
 inline void split_run(float* even, float* odd, const float* from, int64_t count) {
   const __m512i evens = every_second(), odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
-  for (int64_t i = 0; i < count; i += 16) {
-    const int64_t left = count - i;
-    const __m512 a = _mm512_maskz_loadu_ps(mask16(2 * left), from + 2 * i);
-    const __m512 b = _mm512_maskz_loadu_ps(mask16(2 * left - 16), from + 2 * i + 16);
-    _mm512_mask_storeu_ps(even + i, mask16(left), _mm512_permutex2var_ps(a, evens, b));
-    _mm512_mask_storeu_ps(odd + i, mask16(left), _mm512_permutex2var_ps(a, odds, b));
-  }
+  by_16(
+      count,
+      [=](int64_t i) {
+        const __m512 a = _mm512_loadu_ps(from + 2 * i), b = _mm512_loadu_ps(from + 2 * i + 16);
+        _mm512_storeu_ps(even + i, _mm512_permutex2var_ps(a, evens, b));
+        _mm512_storeu_ps(odd + i, _mm512_permutex2var_ps(a, odds, b));
+      },
+      [=](__mmask16 mask) {
+        const __m512 a = _mm512_maskz_loadu_ps(mask16(2 * count), from);
+        const __m512 b = _mm512_maskz_loadu_ps(mask16(2 * count - 16), from + 16);
+        _mm512_mask_storeu_ps(even, mask, _mm512_permutex2var_ps(a, evens, b));
+        _mm512_mask_storeu_ps(odd, mask, _mm512_permutex2var_ps(a, odds, b));
+      });
 }
 template <>
 inline void interleave_run(float* to, const float* even, const float* odd, int64_t count) {
   const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-  for (int64_t i = 0; i < count; i += 16) {
-    const int64_t left = count - i;
-    const __m512 a = _mm512_maskz_loadu_ps(mask16(left), even + i);
-    const __m512 b = _mm512_maskz_loadu_ps(mask16(left), odd + i);
-    _mm512_mask_storeu_ps(to + 2 * i, mask16(2 * left), _mm512_permutex2var_ps(a, low, b));
-    _mm512_mask_storeu_ps(to + 2 * i + 16, mask16(2 * left - 16),
-                          _mm512_permutex2var_ps(a, high, b));
-  }
+  by_16(
+      count,
+      [=](int64_t i) {
+        const __m512 a = _mm512_loadu_ps(even + i), b = _mm512_loadu_ps(odd + i);
+        _mm512_storeu_ps(to + 2 * i, _mm512_permutex2var_ps(a, low, b));
+        _mm512_storeu_ps(to + 2 * i + 16, _mm512_permutex2var_ps(a, high, b));
+      },
+      [=](__mmask16 mask) {
+        const __m512 a = _mm512_maskz_loadu_ps(mask, even), b = _mm512_maskz_loadu_ps(mask, odd);
+        _mm512_mask_storeu_ps(to, mask16(2 * count), _mm512_permutex2var_ps(a, low, b));
+        _mm512_mask_storeu_ps(to + 16, mask16(2 * count - 16), _mm512_permutex2var_ps(a, high, b));
+      });
 }
 #endif
 

@@ -12,6 +12,7 @@ namespace ndpool {
 
 constexpr int kMostAxes = 6;
 constexpr int kMostOuter = 64;
+constexpr int kTogether = 4;  // outer cells that a scatter goes over side by side
 constexpr int kMostPasses = 8 * kMostAxes;
 
 struct Axis {
@@ -79,6 +80,7 @@ struct Backward {
   Cut cut[kMostAxes];
   int64_t inner_tile, inner_tiles, items;
   bool gather;
+  int64_t together;          // 1 or kTogether
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input
   int64_t combinations;      // of classes over all axes, row-major
@@ -112,7 +114,8 @@ struct Kernels {
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
-  BackwardKernel backward[kKinds], backward_wide[kKinds];
+  BackwardKernel gather[kKinds], gather_wide[kKinds];
+  BackwardKernel scatter[kKinds];  // only in the baseline
 };
 
 }  // namespace ndpool
