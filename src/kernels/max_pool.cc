@@ -62,30 +62,38 @@ inline P* shifted(P* pointer, int64_t by) {
 }
 
 template <class T, bool kWinners, bool kHaveWinners>
-void fold(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
-          const Pass& pass, int64_t run) {
+void fold_rows(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
+               const Pass& pass, int64_t rows, int64_t run) {
   constexpr int L = kLanes<T>;
-  constexpr int kUnroll = 4;
-  int64_t i = 0;
-  for (; i + kUnroll * L <= run; i += kUnroll * L) {
-    fold_block<T, kWinners, kHaveWinners, kUnroll>(to + i, shifted(to_winner, i), from + i,
-                                                   shifted(from_winner, i), pass);
-  }
-  for (; i < run; i += L) {
-    fold_block<T, kWinners, kHaveWinners, 1>(to + i, shifted(to_winner, i), from + i,
-                                             shifted(from_winner, i), pass);
+  const auto block = [&](int64_t i, auto unroll) {
+    fold_block<T, kWinners, kHaveWinners, unroll()>(to + i, shifted(to_winner, i), from + i,
+                                                    shifted(from_winner, i), pass);
+  };
+  for (int64_t row = 0; row < rows; ++row) {
+    int64_t i = 0;
+    for (; i + 2 * L < run; i += 4 * L) block(i, std::integral_constant<int, 4>{});
+    if (i + L < run) {
+      block(i, std::integral_constant<int, 2>{});
+    } else if (i < run) {
+      block(i, std::integral_constant<int, 1>{});
+    }
+    to += pass.to_pitch;
+    from += pass.from_pitch;
+    to_winner = shifted(to_winner, pass.to_pitch);
+    from_winner = shifted(from_winner, pass.from_pitch);
   }
 }
 
+// Fold `rows` rows of `run` cells each. Writes up to two vectors more than the last of them.
 template <class T>
-void fold(bool winners, bool have, T* to, Winner<T>* to_winner, const T* from,
-          const Winner<T>* from_winner, const Pass& pass, int64_t run) {
+void fold(bool winners, T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
+          const Pass& pass, int64_t rows, int64_t run) {
   if (!winners) {
-    fold<T, false, false>(to, to_winner, from, from_winner, pass, run);
-  } else if (have) {
-    fold<T, true, true>(to, to_winner, from, from_winner, pass, run);
+    fold_rows<T, false, false>(to, to_winner, from, from_winner, pass, rows, run);
+  } else if (from_winner) {
+    fold_rows<T, true, true>(to, to_winner, from, from_winner, pass, rows, run);
   } else {
-    fold<T, true, false>(to, to_winner, from, from_winner, pass, run);
+    fold_rows<T, true, false>(to, to_winner, from, from_winner, pass, rows, run);
   }
 }
 
@@ -96,19 +104,15 @@ class LastPass {
   LastPass(const Work& work, const Forward& plan, char*& scratch)
       : work_(work),
         plan_(plan),
-        values_(carve<T>(scratch, least(kChunk, plan.tile_out))),
-        winners_(carve<Winner<T>>(scratch, least(kChunk, plan.tile_out))),
+        values_(carve<T>(scratch, plan.chunk)),
+        winners_(carve<Winner<T>>(scratch, plan.chunk)),
         table_(carve<Winner<T>>(scratch, work.padded ? plan.tile_out : 0)) {
-    // From axis `flat_` on, outputs lie side by side, in the tile and in the result alike.
     int64_t length = work.inner;
     flat_ = work.axes;
     if (plan.inner_tiles > 1) return;
-    while (flat_ > 0) {
-      const int a = flat_ - 1;
-      if (work.axis[a].y_step != length || plan.last_step[a] != length) return;
-      length *= work.axis[a].out;
-      flat_ = a;
-      if (plan.cut[a].tiles > 1) return;
+    while (flat_ > 0 && work.axis[flat_ - 1].y_step == length) {
+      length *= work.axis[--flat_].out;
+      if (plan.cut[flat_].tiles > 1) return;
     }
   }
 
@@ -123,6 +127,9 @@ class LastPass {
       start_ += begin_[a] * work_.axis[a].y_step;
       if (a >= flat_) length_ *= count_[a];
     }
+    // with all taps at once, the rows of the first axis stand apart in the tile
+    rows_ = plan_.joint && flat_ == 0 ? count_[0] : 1;
+    run_ = length_ / rows_;
   }
 
   void write(const Walk& walk, const T* from, const Winner<T>* from_winner) {
@@ -143,18 +150,26 @@ class LastPass {
 
   void cells(int64_t number, int64_t y, const T* from, const Winner<T>* from_winner) {
     S* to = static_cast<S*>(work_.result) + y;
-    const Pass& pass = plan_.pass[plan_.passes - 1];
-    for (int64_t i = 0; i < length_; i += kChunk) {
-      const int64_t n = least(kChunk, length_ - i);
-      fold<T>(work_.winners, from_winner, values_, winners_, from + i, shifted(from_winner, i),
-              pass, n);
-      emit(to + i, values_, n, work_.stream);
-      if (!work_.winners) continue;
-      if (work_.padded) settle(number + i, n);
-      switch (work_.winner_bytes) {
-        case 1: write_winners<uint8_t>(y + i, n); break;
-        case 2: write_winners<uint16_t>(y + i, n); break;
-        default: write_winners<uint32_t>(y + i, n);
+    Pass pass = plan_.pass[plan_.passes - 1];
+    pass.to_pitch = run_;
+    const int64_t at_once = most(1, plan_.chunk / run_);  // rows
+    const int64_t step = least(run_, plan_.chunk);
+    for (int64_t row = 0, done = 0; row < rows_; row += at_once) {
+      const int64_t rows = least(at_once, rows_ - row), from_row = row * pass.from_pitch;
+      for (int64_t i = 0; i < run_; i += step) {
+        const int64_t run = least(step, run_ - i), n = rows * run;
+        fold<T>(work_.winners, values_, winners_, from + from_row + i,
+                shifted(from_winner, from_row + i), pass, rows, run);
+        emit(to + done, values_, n, work_.stream);
+        if (work_.winners) {
+          if (work_.padded) settle(number + done, n);
+          switch (work_.winner_bytes) {
+            case 1: write_winners<uint8_t>(y + done, n); break;
+            case 2: write_winners<uint16_t>(y + done, n); break;
+            default: write_winners<uint32_t>(y + done, n);
+          }
+        }
+        done += n;
       }
     }
   }
@@ -203,40 +218,42 @@ class LastPass {
   Winner<T>* const winners_;
   Winner<T>* const table_;
   bool known_ = false;  // whether the table is that of this tile
-  int flat_;
-  int64_t start_ = 0, length_ = 0;
+  int flat_;            // from this axis on, outputs lie side by side in the result
+  int64_t start_ = 0, length_ = 0, rows_ = 1, run_ = 0;
   int64_t begin_[kMostAxes], count_[kMostAxes];
 };
 
 template <class S, class T>
 int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t begin, int64_t end) {
   char* free = static_cast<char*>(scratch);
+  T* tile = carve<T>(free, plan.tile_cells);
   T* values[2] = {carve<T>(free, plan.buffer), carve<T>(free, plan.buffer)};
   Winner<T>* winners[2] = {nullptr, nullptr};
   if (work.winners) {
     for (auto& buffer : winners) buffer = carve<Winner<T>>(free, plan.buffer);
   }
   LastPass<S, T> last_pass(work, plan, free);
-  TileLoader<S, T> loader(work, plan, lowest<S, T>());
+  TileLoader<S, T> loader(work, plan);
   Walk walk(work, plan, begin);
   int64_t seen = -1;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     if (walk.number != seen) {
+      fill(tile, lowest<S, T>(), plan.tile_cells);  // padding, from tile to tile
       loader.look_at(walk);
       last_pass.look_at(walk);
       seen = walk.number;
     }
-    loader.load(walk, values[0]);
-    int now = 0;
-    for (int p = 0; p < plan.passes - 1; ++p, now ^= 1) {
+    loader.load(walk, tile);
+    const T* from = tile;
+    const Winner<T>* from_winner = nullptr;
+    for (int p = 0; p < plan.passes - 1; ++p) {
       const Pass& pass = plan.pass[p];
-      for (int64_t row = 0; row < pass.rows; ++row) {
-        const int64_t to = row * pass.to_pitch, from = row * pass.from_pitch;
-        fold<T>(work.winners, p > 0, values[now ^ 1] + to, shifted(winners[now ^ 1], to),
-                values[now] + from, shifted(winners[now], from), pass, pass.run);
-      }
+      fold<T>(work.winners, values[p & 1], winners[p & 1], from, from_winner, pass, pass.rows,
+              pass.run);
+      from = values[p & 1];
+      from_winner = winners[p & 1];
     }
-    last_pass.write(walk, values[now], plan.passes > 1 ? winners[now] : nullptr);
+    last_pass.write(walk, from, from_winner);
   }
 #if defined(__x86_64__)
   if (work.stream) _mm_sfence();
@@ -424,6 +441,19 @@ class GradientLoader {
       count_[a] = least(cut.slots, work_.axis[a].out - first) - lo_[a];
       from_[a] = first + lo_[a];
     }
+    // From axis one_run_ on, the outputs of the tile lie end to end, where they come from and here.
+    one_run_ = work_.axes - 1;
+    if (work_.inner > 1) return;
+    int64_t length = 1;
+    while (one_run_ > 0) {
+      const Axis& along = work_.axis[one_run_];
+      const bool whole = count_[one_run_] == along.out && plan_.cut[one_run_].slots == along.out;
+      if (!whole || along.y_step != length) return;
+      length *= along.out;
+      const Axis& before = work_.axis[one_run_ - 1];
+      if (before.y_step != length || before.winner_step != length) return;
+      --one_run_;
+    }
   }
 
   void load(const Walk& walk) const {
@@ -439,9 +469,10 @@ class GradientLoader {
     to += lo_[a] * plan_.cut[a].slot_step;
     const S* source = static_cast<const S*>(work_.source);
     const bool last = a == work_.axes - 1;
-    if (last && work_.inner == 1) {
-      copy_strided(dy_ + to, source + from, along.y_step, count_[a]);
-      return copy_winners(work_, winners_ + to, from_winner, count_[a]);
+    if (a == one_run_ && work_.inner == 1) {
+      const int64_t count = count_[a] * plan_.cut[a].slot_step;
+      copy_strided(dy_ + to, source + from, last ? along.y_step : 1, count);
+      return copy_winners(work_, winners_ + to, from_winner, count);
     }
     for (int64_t o = 0; o < count_[a]; ++o) {
       if (last) {
@@ -460,6 +491,7 @@ class GradientLoader {
   const Backward& plan_;
   T* const dy_;
   Winner<T>* const winners_;
+  int one_run_ = 0;
   int64_t lo_[kMostAxes], count_[kMostAxes], from_[kMostAxes];
 };
 
@@ -520,11 +552,9 @@ class GradientWriter {
     }
   }
 
-  // Place the sums of one combination of classes; `sums` holds those of all classes of the last
-  // axis, `apart` cells from one to the next.
-  void place(const int64_t* classes, const T* sums, int64_t apart) const {
-    axis(0, classes, sums, apart, whole_);
-  }
+  // Put the cells of all classes in their places. `sums` holds those of each combination of
+  // classes, row-major, `apart` cells from one to the next. Goes through the tile in order.
+  void place(const T* sums, int64_t apart) const { axis(0, 0, sums, apart, whole_); }
 
   // Write the tile to dx, at the outer cell `x`.
   void write(int64_t x, const T* whole) const { line(0, whole, x + start_); }
@@ -534,15 +564,18 @@ class GradientWriter {
   int64_t step(int a) const { return step_[a]; }
 
  private:
-  NDPOOL_RECURSIVE void axis(int a, const int64_t* classes, const T* sums, int64_t apart,
+  NDPOOL_RECURSIVE void axis(int a, int64_t combination, const T* sums, int64_t apart,
                              T* to) const {
-    if (a == last_) return row(sums, apart, to);
     const int64_t stride = work_.axis[a].stride;
-    // the slots of this class that are cells of the input
-    int64_t at = classes[a] - skipped_[a];
-    for (; at < 0; at += stride) sums += plan_.cut[a].slot_step;
-    for (; at < count_[a]; at += stride, sums += plan_.cut[a].slot_step) {
-      axis(a + 1, classes, sums, apart, to + at * step_[a]);
+    if (a == last_) return row(sums + combination * stride * apart, apart, to);
+    int64_t c = skipped_[a] % stride;
+    sums += skipped_[a] / stride * plan_.cut[a].slot_step;
+    for (int64_t i = 0; i < count_[a]; ++i, to += step_[a]) {
+      axis(a + 1, combination * stride + c, sums, apart, to);
+      if (++c == stride) {
+        c = 0;
+        sums += plan_.cut[a].slot_step;
+      }
     }
   }
 
@@ -553,19 +586,20 @@ class GradientWriter {
       copy_run(to, sums + skipped * inner, count * inner);
     } else if (stride == 2 && inner == 1) {
       int64_t i = 0;
-      if (skipped == 1) to[i++] = sums[apart];
-      const T* even = sums + skipped;
-      interleave_run(to + i, even, even + apart, (count - i) / 2);
-      i += (count - i) / 2 * 2;
-      if (i < count) to[i] = even[i / 2];
+      const T* even = sums + skipped / 2;
+      if (skipped % 2) {
+        to[i++] = even[apart];
+        ++even;
+      }
+      interleave_run(to + i, even, even + apart, (count - i + 1) / 2);
     } else {
-      for (int64_t c = 0; c < stride; ++c) {
-        int64_t slot = 0, at = c - skipped;
-        for (; at < 0; at += stride) ++slot;
-        for (; at < count; at += stride, ++slot) {
-          for (int64_t i = 0; i < inner; ++i) {
-            to[at * inner + i] = sums[c * apart + slot * inner + i];
-          }
+      int64_t c = skipped % stride;
+      sums += skipped / stride * inner;
+      for (int64_t i = 0; i < count; ++i, to += inner) {
+        for (int64_t k = 0; k < inner; ++k) to[k] = sums[c * apart + k];
+        if (++c == stride) {
+          c = 0;
+          sums += inner;
         }
       }
     }
@@ -733,25 +767,17 @@ class Gather {
         tile_(tile),
         dy_(carve<T>(scratch, plan.slots_in_all)),
         winners_(carve<Winner<T>>(scratch, plan.slots_in_all)),
-        sums_(carve<T>(scratch, plan.slots_in_all * work.axis[work.axes - 1].stride)),
+        sums_(carve<T>(scratch, plan.slots_in_all * plan.combinations)),
         loader_(work, plan, dy_, winners_) {}
 
   void look_at(const Walk& walk) { loader_.look_at(walk); }
 
   void add(const Walk& walk) const {
     loader_.load(walk);
-    const int64_t of_last = work_.axis[work_.axes - 1].stride;
-    int64_t classes[kMostAxes] = {};
-    for (int64_t i = 0; i < plan_.combinations; i += of_last) {
-      for (int64_t c = 0; c < of_last; ++c) {
-        gather(sums_ + c * plan_.slots_in_all, dy_, winners_, plan_.of_combination[i + c],
-               plan_.run);
-      }
-      tile_.place(classes, sums_, plan_.slots_in_all);
-      for (int a = work_.axes - 2; a >= 0 && ++classes[a] == work_.axis[a].stride; --a) {
-        classes[a] = 0;
-      }
+    for (int64_t i = 0; i < plan_.combinations; ++i) {
+      gather(sums_ + i * plan_.slots_in_all, dy_, winners_, plan_.of_combination[i], plan_.run);
     }
+    tile_.place(sums_, plan_.slots_in_all);
   }
 
  private:

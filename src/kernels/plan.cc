@@ -13,7 +13,7 @@ constexpr int64_t kMostTileBytes = 1 << 20;    // for windows that need it
 constexpr int64_t kFar = int64_t{1} << 40;     // products of two such sizes are never formed
 constexpr int64_t kJointCells = 9;             // up to here one pass over all taps is fastest
 constexpr int64_t kTapsAtOnce = 5;             // along one axis; beyond, by doubling
-constexpr int64_t kChunk = 2048;               // as in tiles.h
+constexpr int64_t kChunk = 2048;               // outputs: from the last pass to the result in L1
 constexpr int64_t kScatterRow = 1024;          // outputs read at a time
 constexpr int64_t kMostListed = 1 << 16;       // window cells whose taps are listed, not divided
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
@@ -170,19 +170,24 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
     plan.kept.push_back(std::move(values));
     return plan.kept.back().data();
   };
+  plan.joint = work.cells <= kJointCells && work.axes == 2;
   std::array<int64_t, kMostAxes> halo{};
+  std::array<bool, kMostAxes> as_is{};
   std::array<std::vector<int64_t>, kMostAxes> tap_class;  // of each tap: the class it is in
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
     Cut& cut = plan.cut[a];
     if ((along.kernel - 1) >= kFar / along.dilation) return false;
-    halo[a] = (along.kernel - 1) * along.dilation / along.stride;
+    const int64_t span = (along.kernel - 1) * along.dilation;
+    as_is[a] = along.stride == 1 || (plan.joint && a == 0 && along.stride <= span + 1);
+    cut.slot_stride = as_is[a] ? 1 : along.stride;
+    halo[a] = as_is[a] ? span - along.stride + 1 : span / along.stride;
     if (halo[a] * element_bytes > kMostTileBytes) return false;
     std::vector<int64_t> residues;
     for (int64_t tap = 0; tap < along.kernel; ++tap) {
-      const int64_t residue = tap * along.dilation % along.stride;
-      auto found = along.stride == 1 ? residues.begin()
-                                     : std::find(residues.begin(), residues.end(), residue);
+      const int64_t residue = as_is[a] ? 0 : tap * along.dilation % along.stride;
+      auto found =
+          as_is[a] ? residues.begin() : std::find(residues.begin(), residues.end(), residue);
       if (found == residues.end()) found = residues.insert(residues.end(), residue);
       tap_class[a].push_back(found - residues.begin());
       if (residues.size() > 64) return false;  // as TileLoader::kKnown
@@ -192,10 +197,13 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
     cut.tile = along.out;
   }
   plan.inner_tile = work.inner;
+  const auto slots = [&](int a) {
+    return plan.cut[a].tile * (as_is[a] ? work.axis[a].stride : 1) + halo[a];
+  };
   const auto raw = [&] {
     double cells = static_cast<double>(plan.inner_tile);
     for (int a = 0; a < work.axes; ++a) {
-      cells *= static_cast<double>(plan.cut[a].classes * (plan.cut[a].tile + halo[a]));
+      cells *= static_cast<double>(plan.cut[a].classes * slots(a));
     }
     return cells;
   };
@@ -206,7 +214,7 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
     Cut& cut = plan.cut[a];
     cut.tiles = ceil_div(work.axis[a].out, cut.tile);
     cut.tile = ceil_div(work.axis[a].out, cut.tiles);
-    cut.slots = cut.tile + halo[a];
+    cut.slots = slots(a);
   }
   count_items(work, plan);
 
@@ -222,36 +230,40 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
     plan.cut[a].class_step = step;
     step *= plan.cut[a].classes;
   }
-  plan.buffer = step;
+  plan.tile_cells = step;
   plan.tile_out = plan.inner_tile;
   for (int a = 0; a < work.axes; ++a) plan.tile_out *= plan.cut[a].tile;
 
   plan.passes = 0;
   const auto add_pass = [&](int64_t rows, int64_t from_pitch, int64_t to_pitch, int64_t run,
                             std::vector<int64_t> offsets, std::vector<int64_t> adds) {
-    if (rows > 1 && from_pitch == run && to_pitch == run) run *= rows, rows = 1;
+    if (from_pitch == to_pitch) run += (rows - 1) * from_pitch, rows = 1;
     const auto taps = static_cast<int64_t>(offsets.size());
     plan.pass[plan.passes++] = {rows,          from_pitch,           to_pitch, run, taps,
                                 keep(offsets), keep(std::move(adds))};
   };
 
-  if (work.cells <= kJointCells && work.axes > 1) {
+  plan.buffer = 0;
+  if (plan.joint) {
     std::vector<int64_t> offsets{0}, adds{0};
     for (int a = 0; a < work.axes; ++a) {
       const Axis& along = work.axis[a];
       std::vector<int64_t> further_offsets, further_adds;
       for (size_t i = 0; i < offsets.size(); ++i) {
         for (int64_t tap = 0; tap < along.kernel; ++tap) {
+          const int64_t slot = tap * along.dilation / plan.cut[a].slot_stride;
           further_offsets.push_back(
               offsets[i] + tap_class[a][static_cast<size_t>(tap)] * plan.cut[a].class_step +
-              tap * along.dilation / along.stride * plan.cut[a].slot_step);
+              slot * plan.cut[a].slot_step);
           further_adds.push_back(adds[i] * along.kernel + tap);
         }
       }
       offsets = std::move(further_offsets), adds = std::move(further_adds);
     }
-    for (int a = 0; a < work.axes; ++a) plan.last_step[a] = plan.cut[a].slot_step;
-    add_pass(1, 0, 0, 0, offsets, adds);
+    for (int a = 0; a < work.axes; ++a) {
+      plan.last_step[a] = plan.cut[a].slot_step * (as_is[a] ? work.axis[a].stride : 1);
+    }
+    add_pass(1, plan.last_step[0], 0, 0, offsets, adds);
   } else {
     int64_t behind = plan.inner_tile;  // cells that stand behind one slot of the axis
     int64_t weight = 1;                // of the axis in the offset
@@ -272,6 +284,7 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
         const int64_t pitch = cut.slots * behind;
         const int64_t reach = (width - 1) * along.dilation * behind;
         add_pass(rows, pitch, pitch, pitch - reach, offsets, adds);
+        plan.buffer = std::max(plan.buffer, rows * pitch);
       }
       std::vector<int64_t> offsets, adds;
       for (int64_t tap = 0; tap < along.kernel; tap += width) {
@@ -283,16 +296,17 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
       }
       if (along.kernel > 1 || a == 0) {
         add_pass(rows, cut.slots * behind, cut.tile * behind, cut.tile * behind, offsets, adds);
+        plan.buffer = std::max(plan.buffer, rows * cut.tile * behind);
       }
       behind *= cut.tile;
       weight *= along.kernel;
     }
   }
 
-  const int64_t chunk = std::min(kChunk, plan.tile_out);
-  plan.scratch = 2 * carved(plan.buffer, element_bytes) + 2 * carved(chunk, element_bytes);
-  if (work.winners) plan.scratch += 2 * carved(plan.buffer, element_bytes);
-  plan.scratch += carved(work.padded ? plan.tile_out : 0, element_bytes);
+  plan.chunk = std::min(kChunk, plan.tile_out);
+  plan.scratch = carved(plan.tile_cells, element_bytes) + 2 * carved(plan.chunk, element_bytes) +
+                 (work.winners ? 4 : 2) * carved(plan.buffer, element_bytes) +
+                 carved(work.padded ? plan.tile_out : 0, element_bytes);
   return true;
 }
 
@@ -306,7 +320,6 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
     combinations = std::min(kFar, combinations * along.stride);
     classes *= std::min(along.stride, along.kernel);
   }
-  const int64_t last_stride = work.axis[work.axes - 1].stride;
   // A gather looks at every tap of a window for as many outputs at once as there are lanes, a
   // scatter at the winner alone, one by one: where they met in measurements.
   plan.gather = work.cells <= 4 * lanes && combinations <= 4 * classes && combinations <= 64;
@@ -332,7 +345,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
     return product;
   };
   const auto bytes = [&] {
-    const double shares = plan.gather ? 2 + static_cast<double>(last_stride) : 0;
+    const double shares = plan.gather ? 2 + static_cast<double>(combinations) : 0;
     return (cells() + slots() * shares) * element_bytes;
   };
   if (!shrink(work, plan.cut, plan.inner_tile, bytes)) return false;
@@ -363,7 +376,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
   plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
   if (plan.gather) {
     plan.scratch += 2 * carved(plan.slots_in_all, element_bytes) +
-                    carved(plan.slots_in_all * last_stride, element_bytes);
+                    carved(plan.slots_in_all * plan.combinations, element_bytes);
   } else {
     plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 4);
   }

@@ -169,7 +169,7 @@ inline void split_run(T* even, T* odd, const T* from, int64_t count) {
   }
 }
 
-// to[2 * i] = even[i], to[2 * i + 1] = odd[i]
+// to[2 * i] = even[i], to[2 * i + 1] = odd[i]; may write and read up to two vectors further on
 template <class T>
 inline void interleave_run(T* to, const T* even, const T* odd, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
@@ -251,18 +251,11 @@ template <>
 inline void interleave_run(float* to, const float* even, const float* odd, int64_t count) {
   const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-  by_16(
-      count,
-      [=](int64_t i) {
-        const __m512 a = _mm512_loadu_ps(even + i), b = _mm512_loadu_ps(odd + i);
-        _mm512_storeu_ps(to + 2 * i, _mm512_permutex2var_ps(a, low, b));
-        _mm512_storeu_ps(to + 2 * i + 16, _mm512_permutex2var_ps(a, high, b));
-      },
-      [=](__mmask16 mask) {
-        const __m512 a = _mm512_maskz_loadu_ps(mask, even), b = _mm512_maskz_loadu_ps(mask, odd);
-        _mm512_mask_storeu_ps(to, mask16(2 * count), _mm512_permutex2var_ps(a, low, b));
-        _mm512_mask_storeu_ps(to + 16, mask16(2 * count - 16), _mm512_permutex2var_ps(a, high, b));
-      });
+  for (int64_t i = 0; i < count; i += 16) {
+    const __m512 a = _mm512_loadu_ps(even + i), b = _mm512_loadu_ps(odd + i);
+    _mm512_storeu_ps(to + 2 * i, _mm512_permutex2var_ps(a, low, b));
+    if (i + 8 < count) _mm512_storeu_ps(to + 2 * i + 16, _mm512_permutex2var_ps(a, high, b));
+  }
 }
 #endif
 

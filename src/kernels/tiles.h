@@ -8,8 +8,6 @@
 namespace ndpool {
 namespace {
 
-constexpr int64_t kChunk = 2048;  // cells between the last pass and the user's array: stays in L1
-
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0); }  // b > 0
@@ -145,12 +143,12 @@ struct Walk {
   int64_t outer_[kMostOuter];
 };
 
-// A tile of the input in the layout of `Cut`, with `outside` wherever it reaches over the edge.
+// A tile of the input in the layout of `Cut`. What reaches over the edge is left as it is.
 template <class S, class T>
 class TileLoader {
  public:
-  TileLoader(const Work& work, const Forward& plan, T outside)
-      : work_(work), plan_(plan), outside_(outside), last_(work.axes - 1) {}
+  TileLoader(const Work& work, const Forward& plan)
+      : work_(work), plan_(plan), last_(work.axes - 1) {}
 
   // To be called when `walk` came to another tile: where along each axis it lies.
   void look_at(const Walk& walk) {
@@ -184,52 +182,55 @@ class TileLoader {
   };
 
   NDPOOL_RECURSIVE void axis(const Walk& walk, int a, const S* from, T* to) const {
-    if (a == last_) return from ? row(walk, from, to) : empty_row(to);
+    if (a == last_) return row(walk, from, to, 1);
     const Cut& cut = plan_.cut[a];
     const Axis& along = work_.axis[a];
+    if (a + 1 == last_ && one_run_) {  // all rows at once
+      const int64_t skipped = most(0, -first_[a]);
+      const int64_t rows = least(cut.slots, along.n - first_[a]) - skipped;
+      row(walk, from + (first_[a] + skipped) * along.x_step, to + skipped * cut.slot_step, rows);
+      return;
+    }
     for (int64_t c = 0; c < cut.classes; ++c) {
       int64_t at = first_[a] + cut.residue[c];
       T* slot = to + c * cut.class_step;
-      for (int64_t r = 0; r < cut.slots; ++r, at += along.stride, slot += cut.slot_step) {
-        const bool inside = from && at >= 0 && at < along.n;
-        axis(walk, a + 1, inside ? from + at * along.x_step : nullptr, slot);
+      for (int64_t r = 0; r < cut.slots; ++r, at += cut.slot_stride, slot += cut.slot_step) {
+        if (at < 0 || at >= along.n) continue;
+        if (a + 1 == last_) {
+          row(walk, from + at * along.x_step, slot, 1);
+        } else {
+          axis(walk, a + 1, from + at * along.x_step, slot);
+        }
       }
     }
   }
 
-  void empty_row(T* to) const {
-    const Cut& cut = plan_.cut[last_];
-    for (int64_t c = 0; c < cut.classes; ++c) {
-      fill(to + c * cut.class_step, outside_, cut.slots * cut.slot_step);
-    }
-  }
-
-  void row(const Walk& walk, const S* from, T* to) const {
+  // A row; or, where one_run_ says that they follow each other without a gap, `rows` of them.
+  void row(const Walk& walk, const S* from, T* to, int64_t rows) const {
     const Cut& cut = plan_.cut[last_];
     const Axis& along = work_.axis[last_];
-    const int64_t inner = cut.slot_step, step = along.stride * along.x_step;
-    const int64_t classes = cut.classes;
-    for (int64_t c = 0; c < classes; ++c) {
-      const Range& range = ranges_[c];
-      T* own = to + c * cut.class_step;
-      if (range.lo > 0) fill(own, outside_, range.lo * inner);
-      if (range.hi < cut.slots)
-        fill(own + range.hi * inner, outside_, (cut.slots - range.hi) * inner);
-      if (!paired_ && range.lo < range.hi) {
-        cells(walk, from + range.from * along.x_step, step, own + range.lo * inner,
-              range.hi - range.lo);
+    if (!paired_) {
+      const int64_t step = along.stride * along.x_step;
+      for (int64_t c = 0; c < cut.classes; ++c, to += cut.class_step) {
+        const Range& range = ranges_[c];
+        if (range.lo == range.hi) continue;
+        cells(walk, from + range.from * along.x_step, step, to + range.lo * cut.slot_step,
+              (range.hi - range.lo) * rows);
       }
+      return;
     }
-    if (!paired_) return;
     const Range even = ranges_[0], odd = ranges_[1];
     T* evens = to;
     T* odds = to + cut.class_step;
-    const int64_t lo = most(even.lo, odd.lo), hi = most(lo, least(even.hi, odd.hi));
-    for (int64_t r = even.lo; r < least(lo, even.hi); ++r) evens[r] = widen(from[at(r)]);
-    for (int64_t r = odd.lo; r < least(lo, odd.hi); ++r) odds[r] = widen(from[at(r) + 1]);
-    if constexpr (std::is_same_v<S, T>) split_run(evens + lo, odds + lo, from + at(lo), hi - lo);
-    for (int64_t r = hi; r < even.hi; ++r) evens[r] = widen(from[at(r)]);
-    for (int64_t r = hi; r < odd.hi; ++r) odds[r] = widen(from[at(r) + 1]);
+    if constexpr (std::is_same_v<S, T>) {
+      if (one_run_) return split_run(evens, odds, from, rows * cut.slots);
+      const int64_t lo = most(even.lo, odd.lo), hi = most(lo, least(even.hi, odd.hi));
+      for (int64_t r = even.lo; r < least(lo, even.hi); ++r) evens[r] = from[at(r)];
+      for (int64_t r = odd.lo; r < least(lo, odd.hi); ++r) odds[r] = from[at(r) + 1];
+      split_run(evens + lo, odds + lo, from + at(lo), hi - lo);
+      for (int64_t r = hi; r < even.hi; ++r) evens[r] = from[at(r)];
+      for (int64_t r = hi; r < odd.hi; ++r) odds[r] = from[at(r) + 1];
+    }
   }
 
   int64_t at(int64_t slot) const { return first_[last_] + 2 * slot; }
@@ -246,9 +247,9 @@ class TileLoader {
 
   const Work& work_;
   const Forward& plan_;
-  const T outside_;
   const int last_;
   bool paired_ = false;
+  bool one_run_ = false;  // rows lie end to end, in the input and in the tile alike
   int64_t first_[kMostAxes];
   Range ranges_[kKnown];
 };

@@ -50,11 +50,12 @@ struct Pass {
 //
 // Along an axis of stride s, the cells of a tile stand sorted by their position modulo s: then
 // whatever the stride, neighbouring outputs read neighbouring cells. Each residue in use is a
-// "class", each cell of it a "slot".
+// "class", each cell of it a "slot". (An axis that is walked row by row is one class as it is.)
 struct Cut {
   int64_t tile;                   // outputs (backward: cells of a class) in a tile
   int64_t tiles;                  // along this axis
   int64_t classes, slots;         // of a tile
+  int64_t slot_stride;            // cells of the input from one slot to the next
   const int64_t* residue;         // of each class
   int64_t class_step, slot_step;  // in the tile
 };
@@ -65,8 +66,10 @@ struct Forward {
   int passes;
   Pass pass[kMostPasses];        // the last one writes the result
   int64_t last_step[kMostAxes];  // how far neighbouring outputs are apart in its source
-  int64_t tile_out;              // outputs in a tile
+  bool joint;                    // one pass over all taps of a window; else axis by axis
+  int64_t tile_cells, tile_out;  // cells of the input and outputs in a tile
   int64_t buffer;                // cells of the largest intermediate
+  int64_t chunk;                 // outputs between the last pass and the result
   size_t scratch;                // bytes for each thread
 };
 
