@@ -139,6 +139,7 @@ class Pooling {
           (y_shape_[axis] - 1) * stride[i] - before[i] + (kernel[i] - 1) * dilation[i];
       work_.padded |= before[i] > 0 || end >= shape_[axis];
     }
+    work_.winner_bytes = work_.cells <= 1 << 8 ? 1 : work_.cells <= 1 << 16 ? 2 : 4;
     y_steps_.assign(y_shape_.size(), 1);
     x_steps_.assign(shape_.size(), 1);
     for (size_t i = shape_.size(); i-- > 1;) {
@@ -169,9 +170,10 @@ class Pooling {
     int64_t out = cells(y_shape_) * result.itemsize();
     if (!winners.is_none()) {
       offsets = std::make_unique<View>(winners, PyBUF_WRITABLE);
-      if (!offsets->has(y_shape_)) throw std::invalid_argument("shape");
+      if (!offsets->has(y_shape_) || offsets->itemsize() != work.winner_bytes) {
+        throw std::invalid_argument("indices");
+      }
       work.winners = offsets->data();
-      work.winner_bytes = static_cast<int>(offsets->itemsize());
       out += cells(y_shape_) * work.winner_bytes;
     }
     work.stream = out >= kStreamFrom;
@@ -188,7 +190,8 @@ class Pooling {
   int64_t backward(nb::handle dy, nb::handle winners, nb::handle dx, int kind) {
     const View source(dy, 0), offsets(winners, PyBUF_C_CONTIGUOUS), result(dx, PyBUF_WRITABLE);
     if (!source.aligned()) return kUnaligned;
-    if (!source.has(y_shape_) || !offsets.has(y_shape_) || !result.has(shape_)) {
+    if (!source.has(y_shape_) || !offsets.has(y_shape_) || !result.has(shape_) ||
+        offsets.itemsize() != work_.winner_bytes) {
       throw std::invalid_argument("shape");
     }
     std::vector<int64_t> steps(shape_.size());
@@ -197,7 +200,6 @@ class Pooling {
     work.source = source.data();
     work.result = result.data();
     work.winners = offsets.data();
-    work.winner_bytes = static_cast<int>(offsets.itemsize());
     const int64_t out = cells(shape_) * result.itemsize();
     work.stream = out >= kStreamFrom;
     const auto plan = backward_plan(work, kind);

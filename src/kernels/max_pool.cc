@@ -187,9 +187,7 @@ class LastPass {
   // are equal, and the first of those that are no padding has won.
   void settle(int64_t number, int64_t n) {
     const T low = lowest<S, T>();
-    bool any = false;
-    for (int64_t i = 0; i < n; ++i) any |= values_[i] == low;
-    if (!any) return;
+    if (!any_equal(values_, n, low)) return;
     if (!known_) write_table(0, 0, 0);
     known_ = true;
     for (int64_t i = 0; i < n; ++i) {
@@ -274,7 +272,11 @@ inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t
 // them; windows that lie inside as a whole need no look at single winners.
 class WinnerCheck {
  public:
-  WinnerCheck(const Work& work, const Backward& plan) : work_(work), plan_(plan) {
+  WinnerCheck(const Work& work, const Backward& plan, char*& scratch) : work_(work), plan_(plan) {
+    for (int a = 0; a < work.axes; ++a) {
+      first_[a] = carve<uint16_t>(scratch, plan.checked_run);
+      more_[a] = carve<uint16_t>(scratch, plan.checked_run);
+    }
     one_run_ = plan.inner_tiles == 1;
     run_ = work.inner;
     for (int a = work.axes - 1; a >= 0; --a) {
@@ -294,10 +296,15 @@ class WinnerCheck {
       right_[a] = most(left_[a], least(end_[a], plan_.inside_to[a]));
       any_border_ |= left_[a] > begin_[a] || right_[a] < end_[a];
     }
+    if (plan_.checked_run) list(0, 0);
   }
 
   // 0, or 1 + the place in the winners of one that is not.
   int64_t operator()(const Walk& walk) {
+    if (plan_.checked_run) {
+      const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
+      if (run_fine(winners)) return 0;
+    }
     switch (work_.winner_bytes) {
       case 1: return check<uint8_t>(walk);
       case 2: return check<uint16_t>(walk);
@@ -306,6 +313,54 @@ class WinnerCheck {
   }
 
  private:
+  // For each output of the run, along each axis: the first tap inside, and how many more.
+  NDPOOL_RECURSIVE int64_t list(int a, int64_t at) {
+    if (a == work_.axes) return at + work_.inner;
+    const Axis& along = work_.axis[a];
+    for (int64_t o = 0; o < along.out; ++o) {
+      const int64_t start = o * along.stride - along.before;
+      const int64_t first = start < 0 ? ceil_div(-start, along.dilation) : 0;
+      const int64_t last = least(along.kernel - 1, (along.n - 1 - start) / along.dilation);
+      const int64_t next = list(a + 1, at);
+      fill(first_[a] + at, static_cast<uint16_t>(first), next - at);
+      fill(more_[a] + at, static_cast<uint16_t>(last - first), next - at);
+      at = next;
+    }
+    return at;
+  }
+
+  // All winners of an outer cell, one byte each, are taken apart into taps side by side.
+  bool run_fine(const uint8_t* winners) const {
+    uint16_t wrong = 0;
+    uint16_t rest[kTogetherChecked];
+    for (int64_t i = 0; i < run_; i += kTogetherChecked) {
+      const int64_t count = least(kTogetherChecked, run_ - i);
+      for (int64_t f = 0; f < count; ++f) rest[f] = winners[i + f];
+      for (int a = work_.axes - 1; a >= 0; --a) {
+        const auto kernel = static_cast<uint16_t>(work_.axis[a].kernel);
+        if (kernel == 1 && a > 0) continue;
+        const uint16_t* first = first_[a] + i;
+        const uint16_t* more = more_[a] + i;
+        if (a == 0) {
+          for (int64_t f = 0; f < count; ++f) {
+            wrong |= static_cast<uint16_t>(rest[f] - first[f]) > more[f] ? 1 : 0;
+          }
+          break;
+        }
+        // rest / kernel, exactly for one byte by a kernel of up to 256
+        const auto inverse = static_cast<uint16_t>((65535 + kernel) / kernel);
+        for (int64_t f = 0; f < count; ++f) {
+          const auto quotient = static_cast<uint16_t>((uint32_t{rest[f]} * inverse) >> 16);
+          const auto tap = static_cast<uint16_t>(rest[f] - quotient * kernel);
+          wrong |= static_cast<uint16_t>(tap - first[f]) > more[f] ? 1 : 0;
+          rest[f] = quotient;
+        }
+      }
+    }
+    return wrong == 0;
+  }
+  static constexpr int64_t kTogetherChecked = 512;
+
   template <class W>
   int64_t check(const Walk& walk) {
     // any offset at all is a cell of the window where the window has as many as the type counts
@@ -403,6 +458,8 @@ class WinnerCheck {
 
   const Work& work_;
   const Backward& plan_;
+  uint16_t* first_[kMostAxes];
+  uint16_t* more_[kMostAxes];
   bool one_run_;          // the winners of an outer cell are one tile and one run
   int64_t run_;           // of so many
   bool counted_ = false;  // known to be less than the cells of a window
@@ -570,8 +627,14 @@ class GradientWriter {
     if (a == last_) return row(sums + combination * stride * apart, apart, to);
     int64_t c = skipped_[a] % stride;
     sums += skipped_[a] / stride * plan_.cut[a].slot_step;
+    const bool before_last = a + 1 == last_;
+    const int64_t last_stride = work_.axis[last_].stride;
     for (int64_t i = 0; i < count_[a]; ++i, to += step_[a]) {
-      axis(a + 1, combination * stride + c, sums, apart, to);
+      if (before_last) {
+        row(sums + (combination * stride + c) * last_stride * apart, apart, to);
+      } else {
+        axis(a + 1, combination * stride + c, sums, apart, to);
+      }
       if (++c == stride) {
         c = 0;
         sums += plan_.cut[a].slot_step;
@@ -796,7 +859,7 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
                     int64_t end) {
   char* free = static_cast<char*>(scratch);
   T* whole = carve<T>(free, plan.together * plan.cells_in_all);
-  WinnerCheck check(work, plan);
+  WinnerCheck check(work, plan, free);
   GradientWriter<S, T> tile(work, plan, whole);
   Way way(work, plan, tile, whole, free);
   Walk walk(work, plan, begin);

@@ -9,13 +9,14 @@ namespace {
 // A tile and its intermediates stay in the second-level cache, and well under the 2 MiB that a
 // call may need besides its results.
 constexpr int64_t kTileBytes = 384 << 10;
-constexpr int64_t kMostTileBytes = 1 << 20;    // for windows that need it
-constexpr int64_t kFar = int64_t{1} << 40;     // products of two such sizes are never formed
-constexpr int64_t kJointCells = 9;             // up to here one pass over all taps is fastest
-constexpr int64_t kTapsAtOnce = 5;             // along one axis; beyond, by doubling
-constexpr int64_t kChunk = 2048;               // outputs: from the last pass to the result in L1
-constexpr int64_t kScatterRow = 1024;          // outputs read at a time
-constexpr int64_t kMostListed = 1 << 16;       // window cells whose taps are listed, not divided
+constexpr int64_t kMostTileBytes = 1 << 20;  // for windows that need it
+constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are never formed
+constexpr int64_t kJointCells = 9;           // up to here one pass over all taps is fastest
+constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
+constexpr int64_t kChunk = 2048;             // outputs: from the last pass to the result in L1
+constexpr int64_t kMostChecked = 1 << 14;    // outputs times axes whose taps are listed one by one
+constexpr int64_t kScatterRow = 1024;        // outputs read at a time
+constexpr int64_t kMostListed = 1 << 16;     // window cells whose taps are listed, not divided
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -38,6 +39,13 @@ bool far_away(const Work& work) {
 double kept_share(const Axis& along, int64_t tile) {
   return static_cast<double>(tile) * static_cast<double>(along.stride) /
          static_cast<double>((along.kernel - 1) * along.dilation + 1);
+}
+
+// The cells of the input behind one outer cell.
+double cells_of(const Work& work) {
+  double cells = static_cast<double>(work.inner);
+  for (int a = 0; a < work.axes; ++a) cells *= static_cast<double>(work.axis[a].n);
+  return cells;
 }
 
 // Halve the tile until `bytes()` of it fit; the leading axes first, unless that repeats more work.
@@ -320,9 +328,12 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
     combinations = std::min(kFar, combinations * along.stride);
     classes *= std::min(along.stride, along.kernel);
   }
-  // A gather looks at every tap of a window for as many outputs at once as there are lanes, a
-  // scatter at the winner alone, one by one: where they met in measurements.
-  plan.gather = work.cells <= 4 * lanes && combinations <= 4 * classes && combinations <= 64;
+  // A gather looks at every tap for as many cells at once as there are lanes; a scatter at the
+  // winner alone, one by one, and fast only where all of an outer cell is one tile. They met, on
+  // planes of 20x20 and 28x28, at about four taps for each cell of the input.
+  const bool one_tile = cells_of(work) * element_bytes <= kMostTileBytes / (2 * kTogether);
+  plan.gather = combinations <= std::min<int64_t>(64, 4 * classes) &&
+                work.cells <= (one_tile ? 4 * combinations : 4 * lanes);
   plan.inner_tile = work.inner;
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
@@ -371,9 +382,17 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
   if (plan.gather) list_taps(work, plan);
 
   list_offsets(work, plan);
+  bool one_run = plan.inner_tiles == 1 && work.winner_bytes == 1;
+  int64_t run = work.inner;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    one_run &= plan.cut[a].tiles == 1 && work.axis[a].winner_step == run;
+    run *= work.axis[a].out;
+  }
+  plan.checked_run = one_run && run * work.axes <= kMostChecked ? run : 0;
   const bool small = kTogether * plan.cells_in_all * element_bytes <= kMostTileBytes / 2;
   plan.together = !plan.gather && plan.cell_of && plan.inner_tiles == 1 && small ? kTogether : 1;
   plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
+  plan.scratch += 2 * static_cast<size_t>(work.axes) * carved(plan.checked_run, 2);
   if (plan.gather) {
     plan.scratch += 2 * carved(plan.slots_in_all, element_bytes) +
                     carved(plan.slots_in_all * plan.combinations, element_bytes);

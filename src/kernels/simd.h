@@ -145,6 +145,22 @@ inline void convert_run(To* to, const From* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
 }
 
+// Compilers do not vectorise a search: it could end early.
+template <class T>
+inline bool any_equal(const T* values, int64_t count, T wanted) {
+  constexpr int L = kLanes<T>;
+  Vec<Winner<T>> found{};
+  int64_t i = 0;
+  for (; i + L <= count; i += L) {
+    found |= (Vec<Winner<T>>)(load(values + i) == broadcast(wanted));
+  }
+  Winner<T> any = 0;
+  for (int lane = 0; lane < L; ++lane) any |= found[lane];
+  for (; i < count; ++i) any |= values[i] == wanted;
+  return any != 0;
+}
+
+// Is any value at least `limit`?
 template <class W>
 inline bool any_from(const W* values, int64_t count, W limit) {
   constexpr int L = kLanes<W>;

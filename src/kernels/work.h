@@ -98,6 +98,7 @@ struct Backward {
   int64_t inside_from[kMostAxes], inside_to[kMostAxes];
   const uint8_t* inside[kMostAxes];
   bool listed;
+  int64_t checked_run;  // outputs of an outer cell, where all are checked side by side; else 0
   size_t scratch;
 };
 
