@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -78,6 +79,33 @@ class View {
   Py_buffer buffer_;
 };
 
+// Who works on a call. A helper that gets its first processor time when all is done is not waited
+// for: other libraries' threads may spin on that processor for milliseconds. It finds the door
+// closed, touches nothing of the call, and ends.
+class Crew {
+ public:
+  bool enter() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    if (!closed_) ++inside_;
+    return !closed_;
+  }
+  void leave() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    if (--inside_ == 0) empty_.notify_one();
+  }
+  void close() {
+    std::unique_lock<std::mutex> guard(lock_);
+    closed_ = true;
+    empty_.wait(guard, [this] { return inside_ == 0; });
+  }
+
+ private:
+  std::mutex lock_;
+  std::condition_variable empty_;
+  int inside_ = 0;
+  bool closed_ = false;
+};
+
 struct FreeAligned {
   void operator()(char* p) const { ::operator delete(p, std::align_val_t(64)); }
 };
@@ -108,15 +136,20 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
       }
     }
   };
-  std::vector<std::thread> helpers;
-  helpers.reserve(static_cast<size_t>(threads));
+  const auto crew = std::make_shared<Crew>();
   try {
-    for (int64_t number = 1; number < threads; ++number) helpers.emplace_back(take, number);
+    for (int64_t number = 1; number < threads; ++number) {
+      std::thread([crew, &take, number] {
+        if (!crew->enter()) return;
+        take(number);
+        crew->leave();
+      }).detach();
+    }
   } catch (const std::system_error&) {
     // no more threads to be had: those there are do the work
   }
   take(0);
-  for (auto& helper : helpers) helper.join();
+  crew->close();
   return first_bad.load();
 }
 
@@ -205,6 +238,7 @@ class Pooling {
     const auto plan = backward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
+    work.winners_fine = kernels.winners_fine;
     const auto kernel = !plan->gather ? kernels_baseline.scatter[kind]
                         : wide(kind)  ? kernels.gather_wide[kind]
                                       : kernels.gather[kind];

@@ -270,12 +270,52 @@ inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t
 
 // Is every winner a cell of its window inside the input? The tiles share the outputs out between
 // them; windows that lie inside as a whole need no look at single winners.
+// A run of winners, one byte each, taken apart into taps side by side: has each at least `first`
+// and at most `more` beyond it, along each axis?
+bool winners_fine(const Work& work, const uint8_t* winners, const uint16_t* const* first,
+                  const uint16_t* const* more, int64_t count) {
+  constexpr int L = kLanes<uint16_t>;
+  Vec<uint16_t> inverse[kMostAxes], kernel[kMostAxes];
+  int axes[kMostAxes], split = 0;  // those that are divided by
+  for (int a = work.axes - 1; a > 0; --a) {
+    const auto size = static_cast<uint16_t>(work.axis[a].kernel);
+    if (size == 1) continue;
+    // one byte by a divisor of up to 256, exactly
+    inverse[split] = broadcast(static_cast<uint16_t>((65535 + size) / size));
+    kernel[split] = broadcast(size);
+    axes[split++] = a;
+  }
+  Vec<uint16_t> wrong{};
+  for (int64_t i = 0; i < count; i += L) {
+    uint16_t last[L] = {};
+    Vec<uint16_t> rest;
+    if (i + L <= count) {
+      rest = widen_bytes(winners + i);
+    } else {  // the cells of `first` and `more` beyond the run are zero, as the rest is
+      for (int64_t f = i; f < count; ++f) last[f - i] = winners[f];
+      rest = load(last);
+    }
+    for (int s = 0; s < split; ++s) {
+      const Vec<uint16_t> quotient = high_product(rest, inverse[s]);
+      const Vec<uint16_t> tap = rest - quotient * kernel[s];
+      wrong |= (Vec<uint16_t>)(tap - load(first[axes[s]] + i) > load(more[axes[s]] + i));
+      rest = quotient;
+    }
+    wrong |= (Vec<uint16_t>)(rest - load(first[0] + i) > load(more[0] + i));
+  }
+  uint16_t any = 0;
+  for (int lane = 0; lane < L; ++lane) any |= wrong[lane];
+  return any == 0;
+}
+
 class WinnerCheck {
  public:
   WinnerCheck(const Work& work, const Backward& plan, char*& scratch) : work_(work), plan_(plan) {
     for (int a = 0; a < work.axes; ++a) {
       first_[a] = carve<uint16_t>(scratch, plan.checked_run);
       more_[a] = carve<uint16_t>(scratch, plan.checked_run);
+      fill(first_[a] + plan.checked_run, uint16_t{0}, 64);  // what a last vector reads
+      fill(more_[a] + plan.checked_run, uint16_t{0}, 64);
     }
     one_run_ = plan.inner_tiles == 1;
     run_ = work.inner;
@@ -303,7 +343,7 @@ class WinnerCheck {
   int64_t operator()(const Walk& walk) {
     if (plan_.checked_run) {
       const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-      if (run_fine(winners)) return 0;
+      if (work_.winners_fine(work_, winners, first_, more_, run_)) return 0;
     }
     switch (work_.winner_bytes) {
       case 1: return check<uint8_t>(walk);
@@ -328,38 +368,6 @@ class WinnerCheck {
     }
     return at;
   }
-
-  // All winners of an outer cell, one byte each, are taken apart into taps side by side.
-  bool run_fine(const uint8_t* winners) const {
-    uint16_t wrong = 0;
-    uint16_t rest[kTogetherChecked];
-    for (int64_t i = 0; i < run_; i += kTogetherChecked) {
-      const int64_t count = least(kTogetherChecked, run_ - i);
-      for (int64_t f = 0; f < count; ++f) rest[f] = winners[i + f];
-      for (int a = work_.axes - 1; a >= 0; --a) {
-        const auto kernel = static_cast<uint16_t>(work_.axis[a].kernel);
-        if (kernel == 1 && a > 0) continue;
-        const uint16_t* first = first_[a] + i;
-        const uint16_t* more = more_[a] + i;
-        if (a == 0) {
-          for (int64_t f = 0; f < count; ++f) {
-            wrong |= static_cast<uint16_t>(rest[f] - first[f]) > more[f] ? 1 : 0;
-          }
-          break;
-        }
-        // rest / kernel, exactly for one byte by a kernel of up to 256
-        const auto inverse = static_cast<uint16_t>((65535 + kernel) / kernel);
-        for (int64_t f = 0; f < count; ++f) {
-          const auto quotient = static_cast<uint16_t>((uint32_t{rest[f]} * inverse) >> 16);
-          const auto tap = static_cast<uint16_t>(rest[f] - quotient * kernel);
-          wrong |= static_cast<uint16_t>(tap - first[f]) > more[f] ? 1 : 0;
-          rest[f] = quotient;
-        }
-      }
-    }
-    return wrong == 0;
-  }
-  static constexpr int64_t kTogetherChecked = 512;
 
   template <class W>
   int64_t check(const Walk& walk) {
@@ -915,6 +923,7 @@ const Kernels NDPOOL_ISA = {
     "baseline",
 #endif
     kVectorBytes,
+    winners_fine,
     // forward: bool, int8, uint8, ... in the order of Kind; then wide
     {forward<uint8_t, uint8_t>, forward<int8_t, int8_t>, forward<uint8_t, uint8_t>,
      forward<int16_t, int16_t>, forward<uint16_t, uint16_t>, forward<int32_t, int32_t>,

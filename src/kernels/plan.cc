@@ -382,7 +382,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
   if (plan.gather) list_taps(work, plan);
 
   list_offsets(work, plan);
-  bool one_run = plan.inner_tiles == 1 && work.winner_bytes == 1;
+  bool one_run = work.padded && plan.inner_tiles == 1 && work.winner_bytes == 1;
   int64_t run = work.inner;
   for (int a = work.axes - 1; a >= 0; --a) {
     one_run &= plan.cut[a].tiles == 1 && work.axis[a].winner_step == run;

@@ -129,6 +129,38 @@ inline auto beats<double>(Vec<double> b, Vec<double> a) {
 }
 #endif
 
+inline Vec<uint16_t> widen_bytes(const uint8_t* from) {
+#if defined(NDPOOL_AVX512)
+  return (Vec<uint16_t>)_mm512_cvtepu8_epi16(
+      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif defined(__AVX2__)
+  return (Vec<uint16_t>)_mm256_cvtepu8_epi16(
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#elif defined(__x86_64__)
+  return (Vec<uint16_t>)_mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)),
+                                          _mm_setzero_si128());
+#else
+  Vec<uint16_t> wide;
+  for (int lane = 0; lane < kLanes<uint16_t>; ++lane) wide[lane] = from[lane];
+  return wide;
+#endif
+}
+
+inline Vec<uint16_t> high_product(Vec<uint16_t> a, Vec<uint16_t> b) {  // a * b / 65536
+#if defined(NDPOOL_AVX512)
+  return (Vec<uint16_t>)_mm512_mulhi_epu16((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (Vec<uint16_t>)_mm256_mulhi_epu16((__m256i)a, (__m256i)b);
+#elif defined(__x86_64__)
+  return (Vec<uint16_t>)_mm_mulhi_epu16((__m128i)a, (__m128i)b);
+#else
+  for (int lane = 0; lane < kLanes<uint16_t>; ++lane) {
+    a[lane] = static_cast<uint16_t>((uint32_t{a[lane]} * b[lane]) >> 16);
+  }
+  return a;
+#endif
+}
+
 // ---- runs of cells ----
 //
 // Rows are often shorter than what compilers unroll their loops to, so their code for the rest

@@ -167,6 +167,14 @@ class TileLoader {
     }
     paired_ = std::is_same_v<S, T> && cut.classes == 2 && along.stride == 2 &&
               cut.residue[1] == 1 && work_.inner == 1 && along.x_step == 1;
+    one_run_ = last_ > 0 && (paired_ || along.stride == 1);
+    if (!one_run_) return;
+    for (int64_t c = 0; c < cut.classes; ++c) {
+      one_run_ &= ranges_[c].lo == 0 && ranges_[c].hi == cut.slots;
+    }
+    one_run_ &= first_[last_] == 0 && along.n == cut.slots * along.stride &&
+                plan_.cut[last_ - 1].slot_stride == 1 &&
+                work_.axis[last_ - 1].x_step == along.n * along.x_step;
   }
 
   void load(const Walk& walk, T* to) const {

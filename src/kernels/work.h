@@ -12,7 +12,7 @@ namespace ndpool {
 
 constexpr int kMostAxes = 6;
 constexpr int kMostOuter = 64;
-constexpr int kTogether = 4;  // outer cells that a scatter goes over side by side
+constexpr int kTogether = 8;  // outer cells that a scatter goes over side by side
 constexpr int kMostPasses = 8 * kMostAxes;
 
 struct Axis {
@@ -24,18 +24,24 @@ struct Outer {
   int64_t n, x_step, y_step, winner_step;
 };
 
+struct Work;
+// Of a run of winners of one byte: are all cells of their windows inside the input?
+using WinnersFine = bool (*)(const Work&, const uint8_t* winners, const uint16_t* const* first,
+                             const uint16_t* const* more, int64_t count);
+
 struct Work {
   int axes, outers;
   Axis axis[kMostAxes];
   Outer outer[kMostOuter];
   int64_t outer_count, inner, inner_x_step, inner_y_step;
-  int64_t cells;       // in a window
-  bool padded;         // some window reaches into padding
-  bool stream;         // the result is larger than the cache: store around it
-  const void* source;  // forward: x; backward: dy
-  void* result;        // forward: y; backward: dx
-  void* winners;       // forward: written unless null; backward: read
-  int winner_bytes;    // 1, 2, 4 or 8
+  int64_t cells;             // in a window
+  bool padded;               // some window reaches into padding
+  bool stream;               // the result is larger than the cache: store around it
+  const void* source;        // forward: x; backward: dy
+  void* result;              // forward: y; backward: dx
+  void* winners;             // forward: written unless null; backward: read
+  int winner_bytes;          // 1, 2, 4 or 8
+  WinnersFine winners_fine;  // backward: the widest there is
 };
 
 // One pass folds `taps` shifted copies of a row into one, for each of `rows` rows of a tile.
@@ -115,6 +121,7 @@ using BackwardKernel = int64_t (*)(const Work&, const Backward&, void* scratch, 
 struct Kernels {
   const char* name;
   int vector_bytes;
+  WinnersFine winners_fine;
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
