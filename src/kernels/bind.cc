@@ -238,7 +238,7 @@ class Pooling {
     const auto plan = backward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
-    work.winners_fine = kernels.winners_fine;
+    work.find_cells = kernels.find_cells;
     const auto kernel = !plan->gather ? kernels_baseline.scatter[kind]
                         : wide(kind)  ? kernels.gather_wide[kind]
                                       : kernels.gather[kind];

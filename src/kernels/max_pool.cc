@@ -270,10 +270,9 @@ inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t
 
 // Is every winner a cell of its window inside the input? The tiles share the outputs out between
 // them; windows that lie inside as a whole need no look at single winners.
-// A run of winners, one byte each, taken apart into taps side by side: has each at least `first`
-// and at most `more` beyond it, along each axis?
-bool winners_fine(const Work& work, const uint8_t* winners, const uint16_t* const* first,
-                  const uint16_t* const* more, int64_t count) {
+// Winners of one byte are taken apart into taps, for as many windows at once as there are lanes.
+bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners, int64_t count,
+                uint16_t* target) {
   constexpr int L = kLanes<uint16_t>;
   Vec<uint16_t> inverse[kMostAxes], kernel[kMostAxes];
   int axes[kMostAxes], split = 0;  // those that are divided by
@@ -287,21 +286,25 @@ bool winners_fine(const Work& work, const uint8_t* winners, const uint16_t* cons
   }
   Vec<uint16_t> wrong{};
   for (int64_t i = 0; i < count; i += L) {
-    uint16_t last[L] = {};
     Vec<uint16_t> rest;
     if (i + L <= count) {
       rest = widen_bytes(winners + i);
-    } else {  // the cells of `first` and `more` beyond the run are zero, as the rest is
+    } else {  // what `windows` say beyond the run is zero, as the rest is
+      uint16_t last[L] = {};
       for (int64_t f = i; f < count; ++f) last[f - i] = winners[f];
       rest = load(last);
     }
+    Vec<uint16_t> cell = load(windows.begin + i);
     for (int s = 0; s < split; ++s) {
+      const int a = axes[s];
       const Vec<uint16_t> quotient = high_product(rest, inverse[s]);
       const Vec<uint16_t> tap = rest - quotient * kernel[s];
-      wrong |= (Vec<uint16_t>)(tap - load(first[axes[s]] + i) > load(more[axes[s]] + i));
+      wrong |= (Vec<uint16_t>)(tap - load(windows.first[a] + i) > load(windows.more[a] + i));
+      cell += tap * broadcast(windows.step[a]);
       rest = quotient;
     }
-    wrong |= (Vec<uint16_t>)(rest - load(first[0] + i) > load(more[0] + i));
+    wrong |= (Vec<uint16_t>)(rest - load(windows.first[0] + i) > load(windows.more[0] + i));
+    store(target + i, cell + rest * broadcast(windows.step[0]));
   }
   uint16_t any = 0;
   for (int lane = 0; lane < L; ++lane) any |= wrong[lane];
@@ -311,12 +314,16 @@ bool winners_fine(const Work& work, const uint8_t* winners, const uint16_t* cons
 class WinnerCheck {
  public:
   WinnerCheck(const Work& work, const Backward& plan, char*& scratch) : work_(work), plan_(plan) {
+    const auto list = [&] {
+      auto* cells = carve<uint16_t>(scratch, plan.found_run);
+      fill(cells + plan.found_run, uint16_t{0}, 64);  // what a last vector reads
+      return cells;
+    };
     for (int a = 0; a < work.axes; ++a) {
-      first_[a] = carve<uint16_t>(scratch, plan.checked_run);
-      more_[a] = carve<uint16_t>(scratch, plan.checked_run);
-      fill(first_[a] + plan.checked_run, uint16_t{0}, 64);  // what a last vector reads
-      fill(more_[a] + plan.checked_run, uint16_t{0}, 64);
+      windows_.first[a] = first_[a] = list();
+      windows_.more[a] = more_[a] = list();
     }
+    windows_.begin = begin_of_ = list();
     one_run_ = plan.inner_tiles == 1;
     run_ = work.inner;
     for (int a = work.axes - 1; a >= 0; --a) {
@@ -336,14 +343,21 @@ class WinnerCheck {
       right_[a] = most(left_[a], least(end_[a], plan_.inside_to[a]));
       any_border_ |= left_[a] > begin_[a] || right_[a] < end_[a];
     }
-    if (plan_.checked_run) list(0, 0);
+    if (!plan_.found_run) return;
+    int64_t step = work_.inner;
+    for (int a = work_.axes - 1; a >= 0; --a) {
+      step_[a] = step;
+      windows_.step[a] = static_cast<uint16_t>(step * work_.axis[a].dilation);
+      step *= work_.axis[a].n;
+    }
+    list(0, 0, 0);
   }
 
   // 0, or 1 + the place in the winners of one that is not.
-  int64_t operator()(const Walk& walk) {
-    if (plan_.checked_run) {
+  int64_t operator()(const Walk& walk, uint16_t* target) {
+    if (plan_.found_run) {
       const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-      if (work_.winners_fine(work_, winners, first_, more_, run_)) return 0;
+      if (work_.find_cells(work_, windows_, winners, run_, target)) return 0;
     }
     switch (work_.winner_bytes) {
       case 1: return check<uint8_t>(walk);
@@ -353,15 +367,20 @@ class WinnerCheck {
   }
 
  private:
-  // For each output of the run, along each axis: the first tap inside, and how many more.
-  NDPOOL_RECURSIVE int64_t list(int a, int64_t at) {
-    if (a == work_.axes) return at + work_.inner;
+  // Fill the lists of `Windows` for the outputs from `at` on; returns where they end.
+  NDPOOL_RECURSIVE int64_t list(int a, int64_t at, int64_t cell) {
+    if (a == work_.axes) {
+      for (int64_t c = 0; c < work_.inner; ++c) {
+        begin_of_[at + c] = static_cast<uint16_t>(cell + c);
+      }
+      return at + work_.inner;
+    }
     const Axis& along = work_.axis[a];
     for (int64_t o = 0; o < along.out; ++o) {
       const int64_t start = o * along.stride - along.before;
       const int64_t first = start < 0 ? ceil_div(-start, along.dilation) : 0;
       const int64_t last = least(along.kernel - 1, (along.n - 1 - start) / along.dilation);
-      const int64_t next = list(a + 1, at);
+      const int64_t next = list(a + 1, at, cell + start * step_[a]);
       fill(first_[a] + at, static_cast<uint16_t>(first), next - at);
       fill(more_[a] + at, static_cast<uint16_t>(last - first), next - at);
       at = next;
@@ -466,8 +485,11 @@ class WinnerCheck {
 
   const Work& work_;
   const Backward& plan_;
+  Windows windows_{};
   uint16_t* first_[kMostAxes];
   uint16_t* more_[kMostAxes];
+  uint16_t* begin_of_;
+  int64_t step_[kMostAxes];
   bool one_run_;          // the winners of an outer cell are one tile and one run
   int64_t run_;           // of so many
   bool counted_ = false;  // known to be less than the cells of a window
@@ -708,73 +730,45 @@ class Scatter {
         tile_(tile),
         whole_(whole),
         row_(carve<T>(scratch, plan.slots_in_all)),
-        winners_(carve<uint32_t>(scratch, plan.slots_in_all)) {}
+        winners_(carve<uint32_t>(scratch, plan.slots_in_all)) {
+    dense_ = plan.found_run > 0 && (work.inner == 1 || work.inner_y_step == 1);
+    for (int a = 0; a < work.axes; ++a) dense_ &= work.axis[a].y_step == work.axis[a].winner_step;
+  }
 
   void look_at(const Walk&) {
     cells_ = plan_.inner_tile;
     for (int a = 0; a < work_.axes; ++a) cells_ *= tile_.count(a);
   }
 
-  // The tile of one outer cell.
-  void add(const Walk& walk) const {
-    if (plan_.cell_of) return add_together<1>(&walk.y, &walk.winners);
+  // The tile of one outer cell; `target` has the cells of the winners, if they were found.
+  void add(const Walk& walk, const uint16_t* target) const {
+    if (dense_) return add_together<1>(&walk.y, target);
     fill(whole_, T{}, cells_);
     int64_t start[kMostAxes];
     axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start);
   }
 
-  // The only tile of each of kCount outer cells.
+  // The only tiles of kCount outer cells.
   template <int kCount>
-  void add_together(const int64_t* y, const int64_t* winners) const {
-    fill(whole_, T{}, kCount * plan_.cells_in_all);
-    switch (work_.winner_bytes) {
-      case 1: return together<kCount, uint8_t>(0, y, winners, 0, 0, 0);
-      case 2: return together<kCount, uint16_t>(0, y, winners, 0, 0, 0);
-      default: return together<kCount, uint32_t>(0, y, winners, 0, 0, 0);
+  void add_together(const int64_t* y, const uint16_t* target) const {
+    const int64_t apart = plan_.cells_in_all, count = plan_.found_run;
+    fill(whole_, T{}, kCount * apart);
+    const S* from[kCount];
+    for (int u = 0; u < kCount; ++u) from[u] = static_cast<const S*>(work_.source) + y[u];
+    const int64_t target_apart = target_pitch(plan_);
+    for (int64_t i = 0; i < count; ++i) {
+      for (int u = 0; u < kCount; ++u) {
+        whole_[u * apart + target[u * target_apart + i]] += widen(from[u][i]);
+      }
     }
   }
+
+  // Whether dy lies as the winners do, which were found.
+  bool dense() const { return dense_; }
+
+  static int64_t target_pitch(const Backward& plan) { return (plan.found_run + 64 + 31) / 32 * 32; }
 
  private:
-  template <int kCount, class W>
-  NDPOOL_RECURSIVE void together(int a, const int64_t* y, const int64_t* winners, int64_t at,
-                                 int64_t winner_at, int64_t to) const {
-    const Axis& along = work_.axis[a];
-    const int64_t to_step = along.stride * tile_.step(a);
-    to -= along.before * tile_.step(a);
-    const bool last = a == work_.axes - 1;
-    if (last && work_.inner == 1) {
-      return cells<kCount, W>(y, winners, at, winner_at, to, along.y_step, to_step, along.out);
-    }
-    for (int64_t o = 0; o < along.out; ++o) {
-      if (last) {
-        cells<kCount, W>(y, winners, at, winner_at, to, work_.inner_y_step, 1, work_.inner);
-      } else {
-        together<kCount, W>(a + 1, y, winners, at, winner_at, to);
-      }
-      at += along.y_step;
-      winner_at += along.winner_step;
-      to += to_step;
-    }
-  }
-
-  template <int kCount, class W>
-  inline void cells(const int64_t* y, const int64_t* winners, int64_t at, int64_t winner_at,
-                    int64_t to, int64_t step, int64_t to_step, int64_t count) const {
-    const S* from[kCount];
-    const W* winner[kCount];
-    for (int u = 0; u < kCount; ++u) {
-      from[u] = static_cast<const S*>(work_.source) + y[u] + at;
-      winner[u] = static_cast<const W*>(work_.winners) + winners[u] + winner_at;
-    }
-    const int64_t* cell_of = plan_.cell_of;
-    const int64_t apart = plan_.cells_in_all;
-    for (int64_t i = 0; i < count; ++i, to += to_step) {
-      for (int u = 0; u < kCount; ++u) {
-        whole_[u * apart + to + cell_of[winner[u][i]]] += widen(from[u][i * step]);
-      }
-    }
-  }
-
   // Where there are several tiles: whatever lies in another one is left out.
   NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner,
                              int64_t* start) const {
@@ -825,6 +819,7 @@ class Scatter {
   T* const whole_;
   T* const row_;
   uint32_t* const winners_;
+  bool dense_;
   int64_t cells_ = 0;
 };
 
@@ -843,7 +838,7 @@ class Gather {
 
   void look_at(const Walk& walk) { loader_.look_at(walk); }
 
-  void add(const Walk& walk) const {
+  void add(const Walk& walk, const uint16_t*) const {
     loader_.load(walk);
     for (int64_t i = 0; i < plan_.combinations; ++i) {
       gather(sums_ + i * plan_.slots_in_all, dy_, winners_, plan_.of_combination[i], plan_.run);
@@ -867,11 +862,13 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
                     int64_t end) {
   char* free = static_cast<char*>(scratch);
   T* whole = carve<T>(free, plan.together * plan.cells_in_all);
+  const int64_t pitch = Scatter<S, T>::target_pitch(plan);
+  auto* target = carve<uint16_t>(free, plan.together * pitch);
   WinnerCheck check(work, plan, free);
   GradientWriter<S, T> tile(work, plan, whole);
   Way way(work, plan, tile, whole, free);
   Walk walk(work, plan, begin);
-  int64_t seen = -1, x[kTogether], y[kTogether], winners[kTogether];
+  int64_t seen = -1, x[kTogether], y[kTogether];
   int waiting = 0;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     if (walk.number != seen) {
@@ -880,20 +877,20 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
       way.look_at(walk);
       seen = walk.number;
     }
-    if (const int64_t bad = check(walk)) return bad;
+    if (const int64_t bad = check(walk, target + waiting * pitch)) return bad;
     if constexpr (std::is_same_v<Way, Scatter<S, T>>) {
-      if (plan.together == kTogether && (waiting > 0 || end - item >= kTogether)) {
+      const bool together = plan.together == kTogether && way.dense();
+      if (together && (waiting > 0 || end - item >= kTogether)) {
         x[waiting] = walk.x;
         y[waiting] = walk.y;
-        winners[waiting] = walk.winners;
         if (++waiting < kTogether) continue;
-        way.template add_together<kTogether>(y, winners);
+        way.template add_together<kTogether>(y, target);
         for (int u = 0; u < kTogether; ++u) tile.write(x[u], whole + u * plan.cells_in_all);
         waiting = 0;
         continue;
       }
     }
-    way.add(walk);
+    way.add(walk, target);
     tile.write(walk.x, whole);
   }
 #if defined(__x86_64__)
@@ -923,7 +920,7 @@ const Kernels NDPOOL_ISA = {
     "baseline",
 #endif
     kVectorBytes,
-    winners_fine,
+    find_cells,
     // forward: bool, int8, uint8, ... in the order of Kind; then wide
     {forward<uint8_t, uint8_t>, forward<int8_t, int8_t>, forward<uint8_t, uint8_t>,
      forward<int16_t, int16_t>, forward<uint16_t, uint16_t>, forward<int32_t, int32_t>,

@@ -15,6 +15,7 @@ constexpr int64_t kJointCells = 9;           // up to here one pass over all tap
 constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
 constexpr int64_t kChunk = 2048;             // outputs: from the last pass to the result in L1
 constexpr int64_t kMostChecked = 1 << 14;    // outputs times axes whose taps are listed one by one
+constexpr int64_t kSmallBytes = 8 << 10;     // an outer cell that is best scattered
 constexpr int64_t kScatterRow = 1024;        // outputs read at a time
 constexpr int64_t kMostListed = 1 << 16;     // window cells whose taps are listed, not divided
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
@@ -116,8 +117,8 @@ void list_taps(const Work& work, BackwardPlan& plan) {
   plan.of_combination = plan.combinations_kept.data();
 }
 
-// For each offset in the window: its taps, its place in the tile, and whether the windows at the
-// borders have it inside the input.
+// For each offset in the window: its taps, and whether the windows at the borders have it inside
+// the input.
 void list_offsets(const Work& work, BackwardPlan& plan) {
   int64_t borders = 0;
   for (int a = 0; a < work.axes; ++a) {
@@ -133,20 +134,15 @@ void list_offsets(const Work& work, BackwardPlan& plan) {
   }
   plan.listed = work.cells <= kMostListed && borders * work.cells <= kMostListedBytes;
   if (work.cells > kMostListed) return;
-  std::vector<int64_t> places(static_cast<size_t>(work.cells));
-  int64_t weight = 1, step = plan.inner_tile;
-  bool one_tile = true;
+  int64_t weight = 1;
   for (int a = work.axes - 1; a >= 0; --a) {
     const Axis& along = work.axis[a];
-    std::vector<int32_t> taps(places.size());
+    std::vector<int32_t> taps(static_cast<size_t>(work.cells));
     for (size_t i = 0; i < taps.size(); ++i) {
       const int64_t tap = static_cast<int64_t>(i) / weight % along.kernel;
       taps[i] = static_cast<int32_t>(tap);
-      places[i] += tap * along.dilation * step;
     }
     weight *= along.kernel;
-    step *= along.n;
-    one_tile &= plan.cut[a].tiles == 1;
     if (plan.listed) {
       std::vector<uint8_t> inside;
       for (int64_t o = 0; o < along.out; ++o) {
@@ -163,10 +159,6 @@ void list_offsets(const Work& work, BackwardPlan& plan) {
     }
     plan.kept_taps.push_back(std::move(taps));
     plan.tap_of[a] = plan.kept_taps.back().data();
-  }
-  if (one_tile) {
-    plan.kept.push_back(std::move(places));
-    plan.cell_of = plan.kept.back().data();
   }
 }
 
@@ -328,11 +320,21 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
     combinations = std::min(kFar, combinations * along.stride);
     classes *= std::min(along.stride, along.kernel);
   }
+  bool one_run = work.winner_bytes == 1;
+  int64_t run = work.inner;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    one_run &= work.axis[a].winner_step == run;
+    run *= work.axis[a].out;
+  }
+  const double cells_behind = cells_of(work);
+  if (one_run && run * work.axes <= kMostChecked && cells_behind < 65536) plan.found_run = run;
   // A gather looks at every tap for as many cells at once as there are lanes; a scatter at the
-  // winner alone, one by one, and fast only where all of an outer cell is one tile. They met, on
-  // planes of 20x20 and 28x28, at about four taps for each cell of the input.
-  const bool one_tile = cells_of(work) * element_bytes <= kMostTileBytes / (2 * kTogether);
-  plan.gather = combinations <= std::min<int64_t>(64, 4 * classes) &&
+  // winner alone, one by one, and fast only where all of an outer cell is one tile. Measured on
+  // planes of 20x20 to 112x112: small planes are for the scatter, whatever the window.
+  const double bytes_behind = cells_behind * element_bytes;
+  const bool one_tile = bytes_behind <= kMostTileBytes / (2 * kTogether);
+  const bool small = plan.found_run && bytes_behind <= kSmallBytes;
+  plan.gather = !small && combinations <= std::min<int64_t>(64, 4 * classes) &&
                 work.cells <= (one_tile ? 4 * combinations : 4 * lanes);
   plan.inner_tile = work.inner;
   for (int a = 0; a < work.axes; ++a) {
@@ -382,17 +384,15 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
   if (plan.gather) list_taps(work, plan);
 
   list_offsets(work, plan);
-  bool one_run = work.padded && plan.inner_tiles == 1 && work.winner_bytes == 1;
-  int64_t run = work.inner;
-  for (int a = work.axes - 1; a >= 0; --a) {
-    one_run &= plan.cut[a].tiles == 1 && work.axis[a].winner_step == run;
-    run *= work.axis[a].out;
+  for (int a = 0; a < work.axes; ++a) {
+    if (plan.cut[a].tiles > 1) plan.found_run = 0;
   }
-  plan.checked_run = one_run && run * work.axes <= kMostChecked ? run : 0;
-  const bool small = kTogether * plan.cells_in_all * element_bytes <= kMostTileBytes / 2;
-  plan.together = !plan.gather && plan.cell_of && plan.inner_tiles == 1 && small ? kTogether : 1;
+  if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
+  const bool fit = kTogether * plan.cells_in_all * element_bytes <= kMostTileBytes / 2;
+  plan.together = !plan.gather && plan.found_run && fit ? kTogether : 1;
   plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
-  plan.scratch += 2 * static_cast<size_t>(work.axes) * carved(plan.checked_run, 2);
+  plan.scratch += (2 * static_cast<size_t>(work.axes) + 1) * carved(plan.found_run, 2) +
+                  carved(plan.together * (plan.found_run + 96), 2);
   if (plan.gather) {
     plan.scratch += 2 * carved(plan.slots_in_all, element_bytes) +
                     carved(plan.slots_in_all * plan.combinations, element_bytes);

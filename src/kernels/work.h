@@ -24,24 +24,34 @@ struct Outer {
   int64_t n, x_step, y_step, winner_step;
 };
 
+// Of each output of an outer cell, side by side: along each axis the first tap that lies inside the
+// input and how many more do, and where in the outer cell the window begins (modulo 2^16).
+struct Windows {
+  const uint16_t* first[kMostAxes];
+  const uint16_t* more[kMostAxes];
+  const uint16_t* begin;
+  uint16_t step[kMostAxes];  // from one tap to the next
+};
+
 struct Work;
-// Of a run of winners of one byte: are all cells of their windows inside the input?
-using WinnersFine = bool (*)(const Work&, const uint8_t* winners, const uint16_t* const* first,
-                             const uint16_t* const* more, int64_t count);
+// From a run of winners of one byte to the cells they are, in `target`, which has room for a vector
+// more. False if any is no cell of its window inside the input.
+using FindCells = bool (*)(const Work&, const Windows&, const uint8_t* winners, int64_t count,
+                           uint16_t* target);
 
 struct Work {
   int axes, outers;
   Axis axis[kMostAxes];
   Outer outer[kMostOuter];
   int64_t outer_count, inner, inner_x_step, inner_y_step;
-  int64_t cells;             // in a window
-  bool padded;               // some window reaches into padding
-  bool stream;               // the result is larger than the cache: store around it
-  const void* source;        // forward: x; backward: dy
-  void* result;              // forward: y; backward: dx
-  void* winners;             // forward: written unless null; backward: read
-  int winner_bytes;          // 1, 2, 4 or 8
-  WinnersFine winners_fine;  // backward: the widest there is
+  int64_t cells;         // in a window
+  bool padded;           // some window reaches into padding
+  bool stream;           // the result is larger than the cache: store around it
+  const void* source;    // forward: x; backward: dy
+  void* result;          // forward: y; backward: dx
+  void* winners;         // forward: written unless null; backward: read
+  int winner_bytes;      // 1, 2, 4 or 8
+  FindCells find_cells;  // backward: the one with the widest vectors
 };
 
 // One pass folds `taps` shifted copies of a row into one, for each of `rows` rows of a tile.
@@ -98,13 +108,12 @@ struct Backward {
   int64_t slots_in_all;              // cells of the tile of dy
   int64_t cells_in_all;              // cells of the tile of dx
   const int32_t* tap_of[kMostAxes];  // the tap along each axis of an offset; null if too many
-  const int64_t* cell_of;  // where an offset lies in a tile that is all of an outer cell, or null
   // Windows from inside_from to inside_to lie in the input as a whole along an axis. For each of
   // the others, and each offset: is it inside along this axis? Only if `listed`.
   int64_t inside_from[kMostAxes], inside_to[kMostAxes];
   const uint8_t* inside[kMostAxes];
   bool listed;
-  int64_t checked_run;  // outputs of an outer cell, where all are checked side by side; else 0
+  int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
   size_t scratch;
 };
 
@@ -121,7 +130,7 @@ using BackwardKernel = int64_t (*)(const Work&, const Backward&, void* scratch, 
 struct Kernels {
   const char* name;
   int vector_bytes;
-  WinnersFine winners_fine;
+  FindCells find_cells;
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];

@@ -131,7 +131,7 @@ def _plain(argument: str, value: Any, depth: int = 2) -> Any:
     except TypeError:
         pass
     is_row = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
-    if not is_row or not depth:
+    if not is_row or not depth or getattr(value, "ndim", 1) == 0:
         raise PoolTypeError(argument, "an integer or a tuple of integers", shown(value))
     if len(value) > _MOST_AXES:
         raise PoolError(argument, f"at most {_MOST_AXES} entries", len(value))

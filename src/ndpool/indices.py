@@ -56,7 +56,7 @@ def to_positions(indices: Array, geometry: Geometry, form: IndexForm) -> Array:
     for number, weight in enumerate(geometry.weights):
         tap = indices // weight % geometry.kernel[number]
         total = total + _cell(geometry, number, tap) * steps[number]
-    return np.ascontiguousarray(np.broadcast_to(total, geometry.y_shape))
+    return np.array(np.broadcast_to(total, geometry.y_shape), order="C")
 
 
 def to_offsets(positions: Array, geometry: Geometry, form: IndexForm) -> Array:

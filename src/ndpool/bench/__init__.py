@@ -1,0 +1,111 @@
+"""Measure ndpool beside every other way to pool that is installed here.
+
+All take turns in one process, and only those whose results agree are timed. The whole table takes
+about half an hour; --group seven, --case and --budget make it shorter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import plot, report, special
+from .cases import CASES, TASKS, Case
+from .machine import cores, describe, limited_to
+from .peers import PEERS, REFERENCE, Peer, installed
+from .results import Results
+from .run import measure
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    groups = list(dict.fromkeys(case.group for case in CASES))
+    names = [peer.name for peer in PEERS]
+    add = parser.add_argument
+    add("--case", action="append", metavar="PATTERN", help="cases whose name has this in it")
+    add("--group", action="append", choices=groups, help="cases of this group")
+    add("--task", action="append", choices=TASKS, help="only this task")
+    add("--peer", action="append", choices=names, help="only this peer, beside ndpool")
+    add(
+        "--threads",
+        type=_positive,
+        default=min(2, cores()),
+        help="for each peer (default: %(default)s)",
+    )
+    add(
+        "--budget",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="of timing for each peer, case and task (default: %(default)s)",
+    )
+    json, plotted = Path("ndpool-bench.json"), "draw the ratios: .png, .svg or .pdf"
+    add("--json", type=_file, default=json, metavar="PATH", help="results (default: %(default)s)")
+    add("--markdown", type=_file, metavar="PATH", help="write a table of all peers")
+    add("--plot", type=_file, metavar="PATH", help=plotted)
+    add("--list", action="store_true", help="say which cases there are, and do no more")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print as it goes, write the results. Returns the exit status."""
+    cases = _chosen(args.case, args.group)
+    if not cases:
+        print("no case has all that: see --list", file=sys.stderr)
+        return 2
+    if args.list:
+        for case in cases:
+            shape = "x".join(map(str, case.shape))
+            print(f"{case.group:<9} {case.name:<24} {case.dtype:<8} {shape:<18} {case.source}")
+        return 0
+
+    peers = _taking_part(args.peer)
+    with limited_to(args.threads) as limited:
+        results = Results(describe(peers, args.threads, limited))
+        print(report.heading(results), flush=True)
+        try:
+            for row in measure(cases, args.task or TASKS, peers, args.threads, args.budget):
+                results.rows.append(row)
+                print(report.line(row), flush=True)
+            results.special = special.measure()
+        except KeyboardInterrupt:
+            print("stopped; what was measured is kept")
+    print(report.summary(results))
+    results.save(args.json)
+    if args.markdown:
+        args.markdown.write_text(report.markdown(results), encoding="utf-8")
+    if args.plot:
+        if plot.can_draw():
+            plot.draw(results, args.plot)
+        else:
+            print(plot.MISSING)
+    return 0
+
+
+def _chosen(patterns: list[str] | None, groups: list[str] | None) -> list[Case]:
+    return [
+        case
+        for case in CASES
+        if (not patterns or any(pattern in case.name for pattern in patterns))
+        and (not groups or case.group in groups)
+    ]
+
+
+def _taking_part(names: list[str] | None) -> list[Peer]:
+    return [peer for peer in installed() if not names or peer is REFERENCE or peer.name in names]
+
+
+def _file(text: str) -> Path:
+    """Refused now rather than after half an hour of measuring."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, got {text}")
+    return path
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= cores():
+        raise argparse.ArgumentTypeError(f"expected 1 to {cores()}, got {text}")
+    return number
