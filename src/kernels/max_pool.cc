@@ -20,7 +20,10 @@ namespace {
 
 // to[i] = the best of from[i + offset[t]] over the taps t; what is in the winners moves along.
 // Writes up to a vector more than `run` cells.
-template <class T, bool kWinners, bool kHaveWinners, int kUnroll>
+//
+// kClean: there is no NaN among them, and values alone are wanted. Then a comparison is one step
+// instead of three.
+template <class T, bool kClean, bool kWinners, bool kHaveWinners, int kUnroll>
 inline void fold_block(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
                        const Pass& pass) {
   constexpr int L = kLanes<T>;
@@ -41,6 +44,10 @@ inline void fold_block(T* to, Winner<T>* to_winner, const T* from, const Winner<
     if constexpr (kWinners) add = broadcast(static_cast<Winner<T>>(pass.add[t]));
     for (int u = 0; u < kUnroll; ++u) {
       const Vec<T> next = load(from + offset + u * L);
+      if constexpr (kClean) {
+        best[u] = greater<T>(next, best[u]);
+        continue;
+      }
       const auto wins = beats<T>(next, best[u]);
       best[u] = pick(wins, next, best[u]);
       if constexpr (kHaveWinners) {
@@ -61,13 +68,13 @@ inline P* shifted(P* pointer, int64_t by) {
   return pointer ? pointer + by : nullptr;
 }
 
-template <class T, bool kWinners, bool kHaveWinners>
+template <class T, bool kClean, bool kWinners, bool kHaveWinners>
 void fold_rows(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
                const Pass& pass, int64_t rows, int64_t run) {
   constexpr int L = kLanes<T>;
   const auto block = [&](int64_t i, auto unroll) {
-    fold_block<T, kWinners, kHaveWinners, unroll()>(to + i, shifted(to_winner, i), from + i,
-                                                    shifted(from_winner, i), pass);
+    fold_block<T, kClean, kWinners, kHaveWinners, unroll()>(to + i, shifted(to_winner, i), from + i,
+                                                            shifted(from_winner, i), pass);
   };
   for (int64_t row = 0; row < rows; ++row) {
     int64_t i = 0;
@@ -86,14 +93,16 @@ void fold_rows(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from
 
 // Fold `rows` rows of `run` cells each. Writes up to two vectors more than the last of them.
 template <class T>
-void fold(bool winners, T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
-          const Pass& pass, int64_t rows, int64_t run) {
-  if (!winners) {
-    fold_rows<T, false, false>(to, to_winner, from, from_winner, pass, rows, run);
+void fold(bool winners, bool clean, T* to, Winner<T>* to_winner, const T* from,
+          const Winner<T>* from_winner, const Pass& pass, int64_t rows, int64_t run) {
+  if (!winners && (clean || std::is_integral_v<T>)) {
+    fold_rows<T, true, false, false>(to, to_winner, from, from_winner, pass, rows, run);
+  } else if (!winners) {
+    fold_rows<T, false, false, false>(to, to_winner, from, from_winner, pass, rows, run);
   } else if (from_winner) {
-    fold_rows<T, true, true>(to, to_winner, from, from_winner, pass, rows, run);
+    fold_rows<T, false, true, true>(to, to_winner, from, from_winner, pass, rows, run);
   } else {
-    fold_rows<T, true, false>(to, to_winner, from, from_winner, pass, rows, run);
+    fold_rows<T, false, true, false>(to, to_winner, from, from_winner, pass, rows, run);
   }
 }
 
@@ -132,7 +141,9 @@ class LastPass {
     run_ = length_ / rows_;
   }
 
-  void write(const Walk& walk, const T* from, const Winner<T>* from_winner) {
+  // `clean`: no NaN is in the tile.
+  void write(const Walk& walk, const T* from, const Winner<T>* from_winner, bool clean) {
+    clean_ = clean;
     line(0, 0, 0, walk.y + start_, from, from_winner);
   }
 
@@ -158,7 +169,7 @@ class LastPass {
       const int64_t rows = least(at_once, rows_ - row), from_row = row * pass.from_pitch;
       for (int64_t i = 0; i < run_; i += step) {
         const int64_t run = least(step, run_ - i), n = rows * run;
-        fold<T>(work_.winners, values_, winners_, from + from_row + i,
+        fold<T>(work_.winners, clean_, values_, winners_, from + from_row + i,
                 shifted(from_winner, from_row + i), pass, rows, run);
         emit(to + done, values_, n, work_.stream);
         if (work_.winners) {
@@ -215,6 +226,7 @@ class LastPass {
   T* const values_;  // a chunk of them
   Winner<T>* const winners_;
   Winner<T>* const table_;
+  bool clean_ = false;
   bool known_ = false;  // whether the table is that of this tile
   int flat_;            // from this axis on, outputs lie side by side in the result
   int64_t start_ = 0, length_ = 0, rows_ = 1, run_ = 0;
@@ -242,16 +254,17 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
       seen = walk.number;
     }
     loader.load(walk, tile);
+    const bool clean = !work.winners && !any_nan(tile, plan.tile_cells);
     const T* from = tile;
     const Winner<T>* from_winner = nullptr;
     for (int p = 0; p < plan.passes - 1; ++p) {
       const Pass& pass = plan.pass[p];
-      fold<T>(work.winners, values[p & 1], winners[p & 1], from, from_winner, pass, pass.rows,
-              pass.run);
+      fold<T>(work.winners, clean, values[p & 1], winners[p & 1], from, from_winner, pass,
+              pass.rows, pass.run);
       from = values[p & 1];
       from_winner = winners[p & 1];
     }
-    last_pass.write(walk, from, from_winner);
+    last_pass.write(walk, from, from_winner, clean);
   }
 #if defined(__x86_64__)
   if (work.stream) _mm_sfence();
@@ -646,6 +659,9 @@ class GradientWriter {
   // Write the tile to dx, at the outer cell `x`.
   void write(int64_t x, const T* whole) const { line(0, whole, x + start_); }
 
+  // Whether all of an outer cell is one tile and lies in dx as one run.
+  bool one_run() const { return flat_ == 0 && plan_.cut[0].tiles == 1; }
+
   int64_t begin(int a) const { return begin_[a]; }
   int64_t count(int a) const { return count_[a]; }
   int64_t step(int a) const { return step_[a]; }
@@ -742,24 +758,28 @@ class Scatter {
 
   // The tile of one outer cell; `target` has the cells of the winners, if they were found.
   void add(const Walk& walk, const uint16_t* target) const {
-    if (dense_) return add_together<1>(&walk.y, target);
+    if (dense_) {
+      T* whole = whole_;
+      return add_together<1>(&walk.y, target, &whole);
+    }
     fill(whole_, T{}, cells_);
     int64_t start[kMostAxes];
     axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start);
   }
 
-  // The only tiles of kCount outer cells.
+  // The only tiles of kCount outer cells, each into its `whole`.
   template <int kCount>
-  void add_together(const int64_t* y, const uint16_t* target) const {
-    const int64_t apart = plan_.cells_in_all, count = plan_.found_run;
-    fill(whole_, T{}, kCount * apart);
+  void add_together(const int64_t* y, const uint16_t* target, T* const* whole) const {
     const S* from[kCount];
-    for (int u = 0; u < kCount; ++u) from[u] = static_cast<const S*>(work_.source) + y[u];
-    const int64_t target_apart = target_pitch(plan_);
+    T* to[kCount];
+    for (int u = 0; u < kCount; ++u) {
+      from[u] = static_cast<const S*>(work_.source) + y[u];
+      to[u] = whole[u];
+      fill(to[u], T{}, plan_.cells_in_all);
+    }
+    const int64_t count = plan_.found_run, apart = target_pitch(plan_);
     for (int64_t i = 0; i < count; ++i) {
-      for (int u = 0; u < kCount; ++u) {
-        whole_[u * apart + target[u * target_apart + i]] += widen(from[u][i]);
-      }
+      for (int u = 0; u < kCount; ++u) to[u][target[u * apart + i]] += widen(from[u][i]);
     }
   }
 
@@ -870,6 +890,7 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
   Walk walk(work, plan, begin);
   int64_t seen = -1, x[kTogether], y[kTogether];
   int waiting = 0;
+  const bool in_place = std::is_same_v<S, T> && !work.stream && tile.one_run();
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     if (walk.number != seen) {
       check.look_at(walk);
@@ -884,8 +905,15 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
         x[waiting] = walk.x;
         y[waiting] = walk.y;
         if (++waiting < kTogether) continue;
-        way.template add_together<kTogether>(y, target);
-        for (int u = 0; u < kTogether; ++u) tile.write(x[u], whole + u * plan.cells_in_all);
+        T* tiles[kTogether];
+        for (int u = 0; u < kTogether; ++u) tiles[u] = whole + u * plan.cells_in_all;
+        if constexpr (std::is_same_v<S, T>) {  // straight into dx, unless that goes round the cache
+          for (int u = 0; u < kTogether && in_place; ++u) {
+            tiles[u] = static_cast<T*>(work.result) + x[u];
+          }
+        }
+        way.template add_together<kTogether>(y, target, tiles);
+        for (int u = 0; u < kTogether && !in_place; ++u) tile.write(x[u], tiles[u]);
         waiting = 0;
         continue;
       }

@@ -94,6 +94,40 @@ inline V pick(M mask, V b, V a) {
   return mask ? b : a;
 }
 
+// The greater of each pair of lanes, and `a` where they are equal; for lanes without NaN.
+template <class T>
+inline Vec<T> greater(Vec<T> b, Vec<T> a) {
+  return b > a ? b : a;
+}
+#if defined(NDPOOL_AVX512)
+template <>
+inline Vec<float> greater<float>(Vec<float> b, Vec<float> a) {
+  return _mm512_max_ps(b, a);
+}
+template <>
+inline Vec<double> greater<double>(Vec<double> b, Vec<double> a) {
+  return _mm512_max_pd(b, a);
+}
+#elif defined(__AVX2__)
+template <>
+inline Vec<float> greater<float>(Vec<float> b, Vec<float> a) {
+  return _mm256_max_ps(b, a);
+}
+template <>
+inline Vec<double> greater<double>(Vec<double> b, Vec<double> a) {
+  return _mm256_max_pd(b, a);
+}
+#elif defined(__x86_64__)
+template <>
+inline Vec<float> greater<float>(Vec<float> b, Vec<float> a) {
+  return _mm_max_ps(b, a);
+}
+template <>
+inline Vec<double> greater<double>(Vec<double> b, Vec<double> a) {
+  return _mm_max_pd(b, a);
+}
+#endif
+
 #if defined(NDPOOL_AVX512)
 // GCC 12 turns "not less or equal, and ordered" into two vectors and back: masks are written out.
 template <>
@@ -167,9 +201,16 @@ inline Vec<uint16_t> high_product(Vec<uint16_t> a, Vec<uint16_t> b) {  // a * b 
 // decides. With AVX-512 the rest is one step that overlaps the one before; a masked one only where
 // there was none, because what a masked store wrote has to reach the cache before it can be read.
 
+// Rows of a few vectors are not worth the call of memcpy.
 template <class T>
 inline void copy_run(T* to, const T* from, int64_t count) {
-  std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+  constexpr int L = kLanes<T>;
+  if (count < L || count > 8 * L) {
+    std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+    return;
+  }
+  for (int64_t i = 0; i + L <= count; i += L) store(to + i, load(from + i));
+  store(to + count - L, load(from + count - L));
 }
 
 template <class To, class From>
@@ -189,6 +230,21 @@ inline bool any_equal(const T* values, int64_t count, T wanted) {
   Winner<T> any = 0;
   for (int lane = 0; lane < L; ++lane) any |= found[lane];
   for (; i < count; ++i) any |= values[i] == wanted;
+  return any != 0;
+}
+
+template <class T>
+inline bool any_nan(const T* values, int64_t count) {
+  constexpr int L = kLanes<T>;
+  Vec<Winner<T>> found{};
+  int64_t i = 0;
+  for (; i + L <= count; i += L) {
+    const Vec<T> v = load(values + i);
+    found |= (Vec<Winner<T>>)(v != v);
+  }
+  Winner<T> any = 0;
+  for (int lane = 0; lane < L; ++lane) any |= found[lane];
+  for (; i < count; ++i) any |= values[i] != values[i];
   return any != 0;
 }
 

@@ -28,9 +28,10 @@ void fill(T* to, T value, int64_t count) {
 // to[i] = from[i * step], with the steps that occur most known to the compiler.
 template <class S, class T>
 void copy_strided(T* to, const S* from, int64_t step, int64_t count) {
-  if (std::is_same_v<S, T> && step == 1) {
-    copy_run(reinterpret_cast<S*>(to), from, count);
-  } else if (step == 1) {
+  if constexpr (std::is_same_v<S, T>) {
+    if (step == 1) return copy_run(to, from, count);
+  }
+  if (step == 1) {
     for (int64_t i = 0; i < count; ++i) to[i] = widen(from[i]);
   } else if (step == 2) {
     for (int64_t i = 0; i < count; ++i) to[i] = widen(from[2 * i]);
@@ -167,6 +168,7 @@ class TileLoader {
     }
     paired_ = std::is_same_v<S, T> && cut.classes == 2 && along.stride == 2 &&
               cut.residue[1] == 1 && work_.inner == 1 && along.x_step == 1;
+    plain_ = along.stride == 1 && along.x_step == 1 && work_.inner == 1;
     one_run_ = last_ > 0 && (paired_ || along.stride == 1);
     if (!one_run_) return;
     for (int64_t c = 0; c < cut.classes; ++c) {
@@ -199,6 +201,9 @@ class TileLoader {
       row(walk, from + (first_[a] + skipped) * along.x_step, to + skipped * cut.slot_step, rows);
       return;
     }
+    if constexpr (std::is_same_v<S, T>) {
+      if (a + 1 == last_ && plain_) return rows(a, from, to);
+    }
     for (int64_t c = 0; c < cut.classes; ++c) {
       int64_t at = first_[a] + cut.residue[c];
       T* slot = to + c * cut.class_step;
@@ -209,6 +214,22 @@ class TileLoader {
         } else {
           axis(walk, a + 1, from + at * along.x_step, slot);
         }
+      }
+    }
+  }
+
+  // Rows of neighbouring cells, none of them sorted into classes.
+  void rows(int a, const S* from, T* to) const {
+    const Cut& cut = plan_.cut[a];
+    const int64_t n = work_.axis[a].n, stride = cut.slot_stride, slots = cut.slots;
+    const int64_t from_step = work_.axis[a].x_step, to_step = cut.slot_step;
+    const int64_t count = ranges_[0].hi - ranges_[0].lo;
+    from += ranges_[0].from;
+    to += ranges_[0].lo;
+    for (int64_t c = 0; c < cut.classes; ++c, to += cut.class_step) {
+      int64_t at = first_[a] + cut.residue[c];
+      for (int64_t r = 0; r < slots; ++r, at += stride) {
+        if (at >= 0 && at < n) copy_run(to + r * to_step, from + at * from_step, count);
       }
     }
   }
@@ -256,7 +277,8 @@ class TileLoader {
   const Work& work_;
   const Forward& plan_;
   const int last_;
-  bool paired_ = false;
+  bool paired_ = false;   // a row is split into two classes
+  bool plain_ = false;    // or copied as it is
   bool one_run_ = false;  // rows lie end to end, in the input and in the tile alike
   int64_t first_[kMostAxes];
   Range ranges_[kKnown];
