@@ -1,5 +1,9 @@
-"""20,000 random poolings for each engine, each equal to the oracle in everything it returns."""
+"""20,000 random poolings for each engine, each equal to the oracle in everything it returns.
 
+NDPOOL_CASES makes them fewer, for runs that are slow by nature.
+"""
+
+import os
 import random
 from functools import lru_cache
 from itertools import count
@@ -21,7 +25,8 @@ from cases import (
 
 import ndpool
 
-CHUNKS, CASES = 40, 500
+CHUNKS = 40
+CASES = int(os.environ.get("NDPOOL_CASES", 20_000)) // CHUNKS  # in each chunk
 
 
 @lru_cache(maxsize=2)  # both engines get the same cases

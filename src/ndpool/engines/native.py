@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,12 @@ def _threads_at_start() -> int:
     asked = os.environ.get(THREADS_VARIABLE, "")
     if asked.isdecimal() and 1 <= int(asked) <= 1024:
         return int(asked)
+    if asked:
+        warnings.warn(
+            f"{THREADS_VARIABLE}: expected 1 to 1024, got {asked!r}; using all processors",
+            RuntimeWarning,
+            stacklevel=1,
+        )
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
