@@ -328,14 +328,16 @@ def test_one_winner_outside_the_input_is_found_wherever_it_is(
             assert what in refusal(ndpool.convert_indices, bad, x.shape, **words)
 
 
+@pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("form", ["plane", "tensor"])
-def test_one_position_outside_its_window_is_found(form, engine):
+def test_one_position_outside_its_window_is_found(form, dilation, engine):
+    """Wherever else it points to: before, behind, beside, between the window's cells."""
     x = np.random.default_rng(0).standard_normal((2, 3, 6, 7))
-    words = {"kernel_size": 3, "stride": 2, "padding": 1}
+    words = {"kernel_size": 3, "stride": 2, "padding": dilation, "dilation": dilation}
     y, at = ndpool.max_pool(x, **words, return_indices=form, engine=engine)
     for place in [(0, 0, 0, 0), (1, 2, 2, 3), (0, 1, 1, 2)]:
         n, c, i, j = place
-        rows, columns = range(2 * i - 1, 2 * i + 2), range(2 * j - 1, 2 * j + 2)
+        rows, columns = ([2 * o + (tap - 1) * dilation for tap in range(3)] for o in (i, j))
         base = (n * 3 + c) * 42 if form == "tensor" else 0
         right = {base + 7 * a + b for a in rows for b in columns if 0 <= a < 6 and 0 <= b < 7}
         wrong = {*range(-50, x.size + 50), -(2**63), 2**63 - 1} - right

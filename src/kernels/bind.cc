@@ -305,16 +305,17 @@ class Pooling {
     return work;
   }
 
-  using Key = std::tuple<bool, bool, int, int64_t, int64_t>;
+  using Key = std::tuple<bool, int, int, int64_t, int64_t>;
 
   std::shared_ptr<const ForwardPlan> forward_plan(const Work& work, int kind) {
     const int bytes = wide(kind) ? 4 : element_bytes(kind);
     const std::lock_guard<std::mutex> guard(lock_);
-    const Key key{false, work.winners != nullptr, bytes, work.inner, work.outer_count};
+    const int threads = most_threads.load();
+    const Key key{work.winners != nullptr, bytes, threads, work.inner, work.outer_count};
     const auto found = forwards_.find(key);
     if (found != forwards_.end()) return found->second;
     auto plan = std::make_shared<ForwardPlan>();
-    if (!make_forward(work, bytes, *plan)) plan = nullptr;
+    if (!make_forward(work, bytes, threads, *plan)) plan = nullptr;
     return forwards_[key] = plan;
   }
 
@@ -322,11 +323,12 @@ class Pooling {
     const int bytes = wide(kind) ? 4 : element_bytes(kind);
     const int lanes = chosen.load()->vector_bytes / bytes;
     const std::lock_guard<std::mutex> guard(lock_);
-    const Key key{true, false, lanes, work.inner, work.outer_count};
+    const int threads = most_threads.load();
+    const Key key{false, bytes * 1024 + lanes, threads, work.inner, work.outer_count};
     const auto found = backwards_.find(key);
     if (found != backwards_.end()) return found->second;
     auto plan = std::make_shared<BackwardPlan>();
-    if (!make_backward(work, bytes, lanes, *plan)) plan = nullptr;
+    if (!make_backward(work, bytes, lanes, threads, *plan)) plan = nullptr;
     return backwards_[key] = plan;
   }
 

@@ -513,6 +513,11 @@ class WinnerCheck {
   const uint8_t* table_[kMostAxes];  // of the axes before the last along which the row is border
 };
 
+// Whether the winners along the last pooled axis stand next to each other.
+inline bool by_rows(const Work& work) {
+  return work.inner == 1 && work.axis[work.axes - 1].winner_step == 1;
+}
+
 // Read winners of whatever width into lanes.
 template <class To>
 void copy_winners(const Work& work, To* to, int64_t at, int64_t count) {
@@ -543,7 +548,7 @@ class GradientLoader {
     }
     // From axis one_run_ on, the outputs of the tile lie end to end, where they come from and here.
     one_run_ = work_.axes - 1;
-    if (work_.inner > 1) return;
+    if (!by_rows(work_)) return;
     int64_t length = 1;
     while (one_run_ > 0) {
       const Axis& along = work_.axis[one_run_];
@@ -569,7 +574,7 @@ class GradientLoader {
     to += lo_[a] * plan_.cut[a].slot_step;
     const S* source = static_cast<const S*>(work_.source);
     const bool last = a == work_.axes - 1;
-    if (a == one_run_ && work_.inner == 1) {
+    if (a == one_run_ && by_rows(work_)) {
       const int64_t count = count_[a] * plan_.cut[a].slot_step;
       copy_strided(dy_ + to, source + from, last ? along.y_step : 1, count);
       return copy_winners(work_, winners_ + to, from_winner, count);
@@ -804,7 +809,7 @@ class Scatter {
       const int64_t from = y + o * along.y_step, from_winner = winner + o * along.winner_step;
       if (a < work_.axes - 1) {
         axis(walk, a + 1, from, from_winner, start);
-      } else if (work_.inner == 1) {  // as much of the row as there is room for
+      } else if (by_rows(work_)) {  // as much of the row as there is room for
         const int64_t count = least(hi - o, plan_.slots_in_all);
         read(from, along.y_step, from_winner, count);
         for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0);

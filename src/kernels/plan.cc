@@ -6,9 +6,9 @@
 namespace ndpool {
 namespace {
 
-// A tile and its intermediates stay in the second-level cache, and well under the 2 MiB that a
-// call may need besides its results.
-constexpr int64_t kTileBytes = 384 << 10;
+// A tile and its intermediates stay in the second-level cache.
+constexpr int64_t kTileBytes = 384 << 10, kLeastTileBytes = 32 << 10;
+constexpr int64_t kAllTileBytes = 1 << 20;   // of all threads
 constexpr int64_t kMostTileBytes = 1 << 20;  // for windows that need it
 constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are never formed
 constexpr int64_t kJointCells = 9;           // up to here one pass over all taps is fastest
@@ -51,8 +51,9 @@ double cells_of(const Work& work) {
 
 // Halve the tile until `bytes()` of it fit; the leading axes first, unless that repeats more work.
 template <class Bytes>
-bool shrink(const Work& work, Cut* cut, int64_t& inner_tile, Bytes bytes) {
-  while (bytes() > kTileBytes) {
+bool shrink(const Work& work, Cut* cut, int64_t& inner_tile, int threads, Bytes bytes) {
+  const int64_t room = std::clamp(kAllTileBytes / threads, kLeastTileBytes, kTileBytes);
+  while (bytes() > static_cast<double>(room)) {
     if (inner_tile >= 512) {
       inner_tile = ceil_div(inner_tile, 2);
       continue;
@@ -164,7 +165,7 @@ void list_offsets(const Work& work, BackwardPlan& plan) {
 
 }  // namespace
 
-bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
+bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan& plan) {
   if (far_away(work)) return false;
   const auto keep = [&](std::vector<int64_t> values) {
     plan.kept.push_back(std::move(values));
@@ -196,7 +197,7 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
     cut.residue = keep(residues);
     cut.tile = along.out;
   }
-  plan.inner_tile = work.inner;
+  plan.inner_tile = std::max<int64_t>(1, work.inner);
   const auto slots = [&](int a) {
     return plan.cut[a].tile * (as_is[a] ? work.axis[a].stride : 1) + halo[a];
   };
@@ -207,7 +208,8 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
     }
     return cells;
   };
-  if (!shrink(work, plan.cut, plan.inner_tile, [&] { return raw() * element_bytes * 4; })) {
+  if (!shrink(work, plan.cut, plan.inner_tile, threads,
+              [&] { return raw() * element_bytes * 4; })) {
     return false;
   }
   for (int a = 0; a < work.axes; ++a) {
@@ -310,7 +312,8 @@ bool make_forward(const Work& work, int element_bytes, ForwardPlan& plan) {
   return true;
 }
 
-bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan& plan) {
+bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
+                   BackwardPlan& plan) {
   if (far_away(work)) return false;
   int64_t combinations = 1, classes = 1;
   for (int a = 0; a < work.axes; ++a) {
@@ -336,7 +339,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
   const bool small = plan.found_run && bytes_behind <= kSmallBytes;
   plan.gather = !small && combinations <= std::min<int64_t>(64, 4 * classes) &&
                 work.cells <= (one_tile ? 4 * combinations : 4 * lanes);
-  plan.inner_tile = work.inner;
+  plan.inner_tile = std::max<int64_t>(1, work.inner);
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
     plan.first[a] = plan.gather ? along.before / along.stride : 0;
@@ -361,7 +364,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, BackwardPlan&
     const double shares = plan.gather ? 2 + static_cast<double>(combinations) : 0;
     return (cells() + slots() * shares) * element_bytes;
   };
-  if (!shrink(work, plan.cut, plan.inner_tile, bytes)) return false;
+  if (!shrink(work, plan.cut, plan.inner_tile, threads, bytes)) return false;
 
   int64_t step = plan.inner_tile, cells_in_all = plan.inner_tile;
   plan.run = plan.inner_tile;

@@ -16,18 +16,24 @@ _POOLABLE = "bool, an integer, float16, bfloat16, float32 or float64"
 
 def as_array(argument: str, value: object) -> Array:
     """`value` as an array that can be pooled; the array itself wherever it is one."""
-    if type(value) is not np.ndarray:
-        if isinstance(value, np.ma.MaskedArray):
-            raise PoolTypeError(
-                argument, "an array without a mask", "a MaskedArray", "fill it first: x.filled(...)"
-            )
-        try:
-            value = np.asarray(value)
-        except Exception as error:
-            raise PoolTypeError(argument, "an array", shown(value), str(error)) from error
-    if not poolable(value.dtype):
-        raise PoolTypeError(argument, f"dtype {_POOLABLE}", f"dtype {value.dtype}")
-    return value
+    array = any_array(argument, value)
+    if not poolable(array.dtype):
+        raise PoolTypeError(argument, f"dtype {_POOLABLE}", f"dtype {array.dtype}")
+    return array
+
+
+def any_array(argument: str, value: object) -> Array:
+    """`value` as an array of whatever dtype."""
+    if type(value) is np.ndarray:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise PoolTypeError(
+            argument, "an array without a mask", "a MaskedArray", "fill it first: x.filled(...)"
+        )
+    try:
+        return np.asarray(value)
+    except Exception as error:
+        raise PoolTypeError(argument, "an array", shown(value), str(error)) from error
 
 
 def as_target(out: object, shape: tuple[int, ...], x: Array) -> Array:

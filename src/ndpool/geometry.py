@@ -284,14 +284,14 @@ def _out_size(
     if n + before + after > _LARGEST // 2:
         raise PoolError("padding", "a padded input of at most 2**62 cells", n + before + after)
     room = n + before + after - span
-    if room < 0:
+    size = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if size < 1:
         raise PoolError(
             "kernel_size",
             f"a window no longer than the padded input ({n + before + after}) along axis {axis}",
             f"{span} cells from its first to its last",
             "lower kernel_size or dilation, or raise padding",
         )
-    size = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
     # Ceil mode, PyTorch's rule: the last window starts inside the input or its left padding.
     if ceil_mode and (size - 1) * stride >= n + before:
         size -= 1

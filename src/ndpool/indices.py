@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import any_array
 from .errors import PoolError, PoolTypeError, shown
 from .geometry import Geometry
 
@@ -37,7 +38,7 @@ def checked_form(argument: str, form: object) -> IndexForm:
 
 def checked_indices(indices: object, geometry: Geometry, form: IndexForm) -> Array:
     """`indices` as an array of the right shape and dtype; its values are not looked at."""
-    array = np.asarray(indices)
+    array = any_array("indices", indices)
     if array.dtype.kind not in "iu":
         raise PoolTypeError("indices", "an array of integers", f"dtype {array.dtype}")
     if array.shape != geometry.y_shape:
@@ -54,7 +55,7 @@ def to_positions(indices: Array, geometry: Geometry, form: IndexForm) -> Array:
     total = _batch_base(geometry) if form == "tensor" else np.zeros((), np.int64)
     steps = _steps(geometry, form)
     for number, weight in enumerate(geometry.weights):
-        tap = indices // weight % geometry.kernel[number]
+        tap = indices.astype(np.int64) // weight % geometry.kernel[number]
         total = total + _cell(geometry, number, tap) * steps[number]
     return np.array(np.broadcast_to(total, geometry.y_shape), order="C")
 
@@ -84,7 +85,7 @@ def first_outside(indices: Array, geometry: Geometry) -> int | None:
     """The flat position of the first offset that is no cell of the input, if there is one."""
     wrong = indices >= geometry.cells
     for number, weight in enumerate(geometry.weights):
-        tap = indices // weight % geometry.kernel[number]
+        tap = indices.astype(np.int64) // weight % geometry.kernel[number]
         cell = _cell(geometry, number, tap)
         wrong |= (cell < 0) | (cell >= geometry.sizes[number])
     return int(np.argmax(wrong)) if wrong.any() else None
