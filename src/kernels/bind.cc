@@ -32,6 +32,7 @@ extern const Kernels kernels_avx2, kernels_avx512;
 namespace {
 
 constexpr int64_t kBytesPerThread = 1 << 20;  // below, starting a thread costs more than it gains
+constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need 2 MiB
 constexpr int64_t kStreamFrom = 8 << 20;      // results of this size are not read again from cache
 
 std::vector<const Kernels*> available() {
@@ -114,9 +115,10 @@ struct FreeAligned {
 template <class Kernel, class Plan>
 int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   if (plan.items == 0) return 0;
-  const int64_t threads = std::max<int64_t>(
-      1, std::min({int64_t{most_threads.load()}, bytes / kBytesPerThread, plan.items}));
   const size_t each = (plan.scratch + 4095) / 4096 * 4096;
+  const int64_t fit = kMostScratch / static_cast<int64_t>(each);
+  const int64_t threads = std::max<int64_t>(
+      1, std::min({int64_t{most_threads.load()}, fit, bytes / kBytesPerThread, plan.items}));
   std::unique_ptr<char, FreeAligned> scratch(
       static_cast<char*>(::operator new(each* static_cast<size_t>(threads), std::align_val_t(64))));
   nb::gil_scoped_release released;
