@@ -138,6 +138,19 @@ def test_integer_gradients_wrap_and_bools_are_ored(dtype, engine):
     assert dx.tolist() == [False, True, False]
 
 
+def test_gradients_overflow_without_a_warning(engine):
+    """As they do in the native engine; warnings are errors here."""
+    indices = np.array([1, 0], np.uint8)
+    for dy, total in [
+        (np.array([np.inf, -np.inf]), np.nan),
+        (np.array([3e38, 3e38], np.float32), np.inf),
+        (np.array([6e4, 6e4], np.float16), np.inf),
+        (np.array([3e38, 3e38]).astype(BFLOAT16), np.inf),
+    ]:
+        dx = ndpool.max_pool_backward(dy, indices, (3,), (2,), stride=1, engine=engine)
+        assert np.array_equal(dx.astype(np.float64), [0, total, 0], equal_nan=True)
+
+
 # --- whatever the array ---
 
 
