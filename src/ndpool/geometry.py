@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from functools import lru_cache
-from math import gcd, prod
+from math import prod
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -189,8 +189,8 @@ def _geometry(
         raise PoolError("kernel_size", "fewer than 2**63 cells in a window", kernel)
     if prod(n + before + after for n, (before, after) in zip(sizes, pads, strict=True)) > _LARGEST:
         raise PoolError("padding", "a padded array of fewer than 2**63 cells", padding)
-    if prod(y_shape) > _LARGEST:
-        raise PoolError("padding", "an output of fewer than 2**63 cells", tuple(y_shape))
+    if prod(y_shape) > 2**59:  # 16 bytes each is all that addresses can count
+        raise PoolError("padding", "an output of at most 2**59 cells", tuple(y_shape))
     return Geometry(
         shape,
         axis_list,
@@ -317,9 +317,25 @@ def _refuse_windows_in_padding(
             refuse(0)
         # ... unless its steps are so long that they can step over it.
         if dilation > n:
-            left = min(-(-before // stride), out, dilation // gcd(dilation, stride))
-            for position in range(left):
-                if (position * stride - before) % dilation >= n:
-                    refuse(position)
+            low, high = (before + n) % dilation, (before - 1) % dilation
+            ranges = [(low, high)] if low <= high else [(low, dilation - 1), (0, high)]
+            over = [_first_multiple(stride % dilation, dilation, *ends) for ends in ranges]
+            position = min((o for o in over if o is not None), default=out)
+            if position < min(-(-before // stride), out):
+                refuse(position)
     if (out - 1) * stride - before >= n:
         refuse(-(-(n + before) // stride))
+
+
+def _first_multiple(factor: int, modulus: int, low: int, high: int) -> int | None:
+    """The smallest m >= 0 with low <= m * factor mod modulus <= high, by Euclid's algorithm."""
+    if low == 0:
+        return 0
+    if factor == 0:
+        return None
+    m = -(-low // factor)
+    if m * factor <= high:
+        return m
+    # No multiple of `factor` lies in the range: how often must it go round to come into it?
+    rounds = _first_multiple(modulus % factor, factor, -high % factor, -low % factor)
+    return None if rounds is None else -(-(low + modulus * rounds) // factor)

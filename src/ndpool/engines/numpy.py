@@ -58,9 +58,10 @@ def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     dx = np.zeros(geometry.shape, sum_dtype(dy.dtype))
     zero = np.zeros((), dx.dtype)
     # The last tap first: for any one cell that is the order of its outputs.
-    for offset, cells, windows in _taps(geometry, reverse=True):
-        dx[cells] += np.where(indices[windows] == offset, dy[windows], zero)
-    return dx.astype(dy.dtype, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):  # inf and NaN add up as they do in C
+        for offset, cells, windows in _taps(geometry, reverse=True):
+            dx[cells] += np.where(indices[windows] == offset, dy[windows], zero)
+        return dx.astype(dy.dtype, copy=False)
 
 
 def first_inside(geometry: Geometry) -> Array:
