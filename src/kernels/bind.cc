@@ -125,7 +125,7 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   if (threads == 1) return kernel(work, plan, scratch.get(), 0, plan.items);
 
   // Shares are small enough that a thread that was held up does not hold up the rest, and
-  // neighbours in memory. Of errors the first in the array's order counts.
+  // neighbours in memory. Of errors that were found the least place counts.
   const int64_t share = std::max<int64_t>(1, plan.items / (threads * 8));
   std::atomic<int64_t> next{0}, first_bad{0};
   const auto take = [&](int64_t number) {
