@@ -4,10 +4,13 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,7 +36,6 @@ namespace {
 
 constexpr int64_t kBytesPerThread = 1 << 20;  // below, starting a thread costs more than it gains
 constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need 2 MiB
-constexpr int64_t kStreamFrom = 8 << 20;      // results of this size are not read again from cache
 
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> found{&kernels_baseline};
@@ -82,15 +84,14 @@ class View {
 
 // Who works on a call. A helper that gets its first processor time when all is done is not waited
 // for: other libraries' threads may spin on that processor for milliseconds. It finds the door
-// closed, touches nothing of the call, and ends.
+// closed and touches nothing of the call.
 class Crew {
  public:
-  bool enter() {
-    const std::lock_guard<std::mutex> guard(lock_);
-    if (!closed_) ++inside_;
-    return !closed_;
-  }
-  void leave() {
+  explicit Crew(std::function<void(int64_t)> take) : take_(std::move(take)) {}
+
+  void help(int64_t number) {
+    if (!enter()) return;
+    take_(number);
     const std::lock_guard<std::mutex> guard(lock_);
     if (--inside_ == 0) empty_.notify_one();
   }
@@ -101,11 +102,67 @@ class Crew {
   }
 
  private:
+  bool enter() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    if (!closed_) ++inside_;
+    return !closed_;
+  }
+
+  const std::function<void(int64_t)> take_;
   std::mutex lock_;
   std::condition_variable empty_;
   int inside_ = 0;
   bool closed_ = false;
 };
+
+// Threads that sleep until there is a call to help with. A woken thread starts in a tenth of the
+// time of a new one, and gets its turn before threads that spin. It is never destroyed: at exit
+// they sleep on. After a fork the child has none of them, so it begins with a new one.
+class Helpers {
+ public:
+  static Helpers& get() { return *current_; }
+
+  void call(const std::shared_ptr<Crew>& crew, int64_t helpers) {
+    {
+      const std::lock_guard<std::mutex> guard(lock_);
+      try {
+        for (; threads_ < helpers; ++threads_) std::thread([this] { serve(); }).detach();
+      } catch (const std::system_error&) {
+        // no more threads to be had: those there are do the work
+      }
+      for (int64_t number = 1; number <= std::min(helpers, threads_); ++number) {
+        waiting_.emplace_back(crew, number);
+      }
+    }
+    for (int64_t i = 0; i < helpers; ++i) wake_.notify_one();
+  }
+
+ private:
+  [[noreturn]] void serve() {
+    for (;;) {
+      std::unique_lock<std::mutex> guard(lock_);
+      wake_.wait(guard, [this] { return !waiting_.empty(); });
+      const auto [crew, number] = std::move(waiting_.front());
+      waiting_.pop_front();
+      guard.unlock();
+      crew->help(number);
+    }
+  }
+
+  static Helpers* start() {
+#if defined(__unix__) || defined(__APPLE__)
+    pthread_atfork(nullptr, nullptr, [] { current_ = new Helpers; });
+#endif
+    return new Helpers;
+  }
+
+  static Helpers* current_;
+  std::mutex lock_;
+  std::condition_variable wake_;
+  std::deque<std::pair<std::shared_ptr<Crew>, int64_t>> waiting_;
+  int64_t threads_ = 0;
+};
+Helpers* Helpers::current_ = Helpers::start();
 
 struct FreeAligned {
   void operator()(char* p) const { ::operator delete(p, std::align_val_t(64)); }
@@ -138,18 +195,8 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
       }
     }
   };
-  const auto crew = std::make_shared<Crew>();
-  try {
-    for (int64_t number = 1; number < threads; ++number) {
-      std::thread([crew, &take, number] {
-        if (!crew->enter()) return;
-        take(number);
-        crew->leave();
-      }).detach();
-    }
-  } catch (const std::system_error&) {
-    // no more threads to be had: those there are do the work
-  }
+  const auto crew = std::make_shared<Crew>(take);
+  Helpers::get().call(crew, threads - 1);
   take(0);
   crew->close();
   return first_bad.load();
@@ -211,7 +258,6 @@ class Pooling {
       work.winners = offsets->data();
       out += cells(y_shape_) * work.winner_bytes;
     }
-    work.stream = out >= kStreamFrom;
     const auto plan = forward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
@@ -236,14 +282,13 @@ class Pooling {
     work.result = result.data();
     work.winners = offsets.data();
     const int64_t out = cells(shape_) * result.itemsize();
-    work.stream = out >= kStreamFrom;
     const auto plan = backward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
     work.find_cells = kernels.find_cells;
-    const auto kernel = !plan->gather ? kernels_baseline.scatter[kind]
-                        : wide(kind)  ? kernels.gather_wide[kind]
-                                      : kernels.gather[kind];
+    const auto kernel = (plan->spread   ? kernels.spread
+                         : plan->gather ? kernels.gather
+                                        : kernels_baseline.scatter)[kind];
     return run(kernel, work, static_cast<const Backward&>(*plan),
                out + cells(y_shape_) * (source.itemsize() + work.winner_bytes)) -
            1;
@@ -322,7 +367,7 @@ class Pooling {
   }
 
   std::shared_ptr<const BackwardPlan> backward_plan(const Work& work, int kind) {
-    const int bytes = wide(kind) ? 4 : element_bytes(kind);
+    const int bytes = element_bytes(kind);
     const int lanes = chosen.load()->vector_bytes / bytes;
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();

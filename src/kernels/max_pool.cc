@@ -23,19 +23,21 @@ namespace {
 //
 // kClean: there is no NaN among them, and values alone are wanted. Then a comparison is one step
 // instead of three.
-template <class T, bool kClean, bool kWinners, bool kHaveWinners, int kUnroll>
+// As many vectors as `kUnroll` go side by side: `kPerRow` of them in a row, `apart` from one to the
+// next, then those of the next row.
+template <class T, bool kClean, bool kWinners, bool kHaveWinners, int kUnroll, int kPerRow>
 inline void fold_block(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
-                       const Pass& pass) {
-  constexpr int L = kLanes<T>;
+                       const Pass& pass, int64_t apart) {
   Vec<T> best[kUnroll];
   Vec<Winner<T>> winner[kUnroll];
-  const int64_t start = pass.offset[0];
-  for (int u = 0; u < kUnroll; ++u) best[u] = load(from + start + u * L);
+  const auto at = [&](int u, int64_t pitch) { return u / kPerRow * pitch + u % kPerRow * apart; };
+  const int64_t start = pass.offset[0], pitch = pass.from_pitch;
+  for (int u = 0; u < kUnroll; ++u) best[u] = load(from + start + at(u, pitch));
   if constexpr (kWinners) {
     const auto add = broadcast(static_cast<Winner<T>>(pass.add[0]));
     for (int u = 0; u < kUnroll; ++u) {
       winner[u] = add;
-      if constexpr (kHaveWinners) winner[u] += load(from_winner + start + u * L);
+      if constexpr (kHaveWinners) winner[u] += load(from_winner + start + at(u, pitch));
     }
   }
   for (int64_t t = 1; t < pass.taps; ++t) {
@@ -43,7 +45,7 @@ inline void fold_block(T* to, Winner<T>* to_winner, const T* from, const Winner<
     Vec<Winner<T>> add{};
     if constexpr (kWinners) add = broadcast(static_cast<Winner<T>>(pass.add[t]));
     for (int u = 0; u < kUnroll; ++u) {
-      const Vec<T> next = load(from + offset + u * L);
+      const Vec<T> next = load(from + offset + at(u, pitch));
       if constexpr (kClean) {
         best[u] = greater<T>(next, best[u]);
         continue;
@@ -51,15 +53,15 @@ inline void fold_block(T* to, Winner<T>* to_winner, const T* from, const Winner<
       const auto wins = beats<T>(next, best[u]);
       best[u] = pick(wins, next, best[u]);
       if constexpr (kHaveWinners) {
-        winner[u] = pick(wins, load(from_winner + offset + u * L) + add, winner[u]);
+        winner[u] = pick(wins, load(from_winner + offset + at(u, pitch)) + add, winner[u]);
       } else if constexpr (kWinners) {
         winner[u] = pick(wins, add, winner[u]);
       }
     }
   }
   for (int u = 0; u < kUnroll; ++u) {
-    store(to + u * L, best[u]);
-    if constexpr (kWinners) store(to_winner + u * L, winner[u]);
+    store(to + at(u, pass.to_pitch), best[u]);
+    if constexpr (kWinners) store(to_winner + at(u, pass.to_pitch), winner[u]);
   }
 }
 
@@ -72,22 +74,34 @@ template <class T, bool kClean, bool kWinners, bool kHaveWinners>
 void fold_rows(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
                const Pass& pass, int64_t rows, int64_t run) {
   constexpr int L = kLanes<T>;
-  const auto block = [&](int64_t i, auto unroll) {
-    fold_block<T, kClean, kWinners, kHaveWinners, unroll()>(to + i, shifted(to_winner, i), from + i,
-                                                            shifted(from_winner, i), pass);
+  const auto block = [&](int64_t i, int64_t apart, auto unroll, auto per_row) {
+    fold_block<T, kClean, kWinners, kHaveWinners, unroll(), per_row()>(
+        to + i, shifted(to_winner, i), from + i, shifted(from_winner, i), pass, apart);
   };
-  for (int64_t row = 0; row < rows; ++row) {
+  const auto next_rows = [&](int64_t count) {
+    to += count * pass.to_pitch;
+    from += count * pass.from_pitch;
+    to_winner = shifted(to_winner, count * pass.to_pitch);
+    from_winner = shifted(from_winner, count * pass.from_pitch);
+  };
+  constexpr std::integral_constant<int, 1> one;
+  constexpr std::integral_constant<int, 2> two;
+  constexpr std::integral_constant<int, 4> four;
+  // Rows of one or two vectors: several at once. What a row's last vector writes too much, the next
+  // row writes again.
+  if (run <= L) {
+    for (; rows >= 4; rows -= 4, next_rows(4)) block(0, 0, four, one);
+  } else if (run <= 2 * L) {
+    for (; rows >= 2; rows -= 2, next_rows(2)) block(0, run - L, four, two);
+  }
+  for (; rows > 0; --rows, next_rows(1)) {
     int64_t i = 0;
-    for (; i + 2 * L < run; i += 4 * L) block(i, std::integral_constant<int, 4>{});
+    for (; i + 2 * L < run; i += 4 * L) block(i, L, four, four);
     if (i + L < run) {
-      block(i, std::integral_constant<int, 2>{});
+      block(i, L, two, two);
     } else if (i < run) {
-      block(i, std::integral_constant<int, 1>{});
+      block(i, L, one, one);
     }
-    to += pass.to_pitch;
-    from += pass.from_pitch;
-    to_winner = shifted(to_winner, pass.to_pitch);
-    from_winner = shifted(from_winner, pass.from_pitch);
   }
 }
 
@@ -171,7 +185,7 @@ class LastPass {
         const int64_t run = least(step, run_ - i), n = rows * run;
         fold<T>(work_.winners, clean_, values_, winners_, from + from_row + i,
                 shifted(from_winner, from_row + i), pass, rows, run);
-        emit(to + done, values_, n, work_.stream);
+        emit(to + done, values_, n);
         if (work_.winners) {
           if (work_.padded) settle(number + done, n);
           switch (work_.winner_bytes) {
@@ -187,11 +201,7 @@ class LastPass {
 
   template <class W>
   void write_winners(int64_t at, int64_t n) {
-    W* to = static_cast<W*>(work_.winners) + at;
-    if (!work_.stream || sizeof(W) == sizeof(Winner<T>)) return emit(to, winners_, n, work_.stream);
-    W* narrowed = reinterpret_cast<W*>(values_);  // done with: the values were written before
-    emit(narrowed, winners_, n, false);
-    emit(to, narrowed, n, true);
+    emit(static_cast<W*>(work_.winners) + at, winners_, n);
   }
 
   // Padding is filled with the lowest value. Where the best is no higher, all cells of the window
@@ -245,6 +255,8 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
   LastPass<S, T> last_pass(work, plan, free);
   TileLoader<S, T> loader(work, plan);
   Walk walk(work, plan, begin);
+  Ahead<false> next_x;
+  Ahead<true> next_y;
   int64_t seen = -1;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     if (walk.number != seen) {
@@ -254,6 +266,8 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
       seen = walk.number;
     }
     loader.load(walk, tile);
+    next_x.look(static_cast<const S*>(work.source) + walk.x);
+    next_y.look(static_cast<const S*>(work.result) + walk.y);
     const bool clean = !work.winners && !any_nan(tile, plan.tile_cells);
     const T* from = tile;
     const Winner<T>* from_winner = nullptr;
@@ -266,9 +280,6 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
     }
     last_pass.write(walk, from, from_winner, clean);
   }
-#if defined(__x86_64__)
-  if (work.stream) _mm_sfence();
-#endif
   return 0;
 }
 
@@ -285,7 +296,7 @@ inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t
 // them; windows that lie inside as a whole need no look at single winners.
 // Winners of one byte are taken apart into taps, for as many windows at once as there are lanes.
 bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners, int64_t count,
-                uint16_t* target) {
+                uint16_t* target, uint16_t shift) {
   constexpr int L = kLanes<uint16_t>;
   Vec<uint16_t> inverse[kMostAxes], kernel[kMostAxes];
   int axes[kMostAxes], split = 0;  // those that are divided by
@@ -307,7 +318,7 @@ bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners
       for (int64_t f = i; f < count; ++f) last[f - i] = winners[f];
       rest = load(last);
     }
-    Vec<uint16_t> cell = load(windows.begin + i);
+    Vec<uint16_t> cell = load(windows.begin + i) + broadcast(shift);
     for (int s = 0; s < split; ++s) {
       const int a = axes[s];
       const Vec<uint16_t> quotient = high_product(rest, inverse[s]);
@@ -366,11 +377,12 @@ class WinnerCheck {
     list(0, 0, 0);
   }
 
-  // 0, or 1 + the place in the winners of one that is not.
-  int64_t operator()(const Walk& walk, uint16_t* target) {
+  // 0, or 1 + the place in the winners of one that is not. Where cells are found, they go to
+  // `target`, counted from `shift` on.
+  int64_t operator()(const Walk& walk, uint16_t* target, uint16_t shift) {
     if (plan_.found_run) {
       const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-      if (work_.find_cells(work_, windows_, winners, run_, target)) return 0;
+      if (work_.find_cells(work_, windows_, winners, run_, target, shift)) return 0;
     }
     switch (work_.winner_bytes) {
       case 1: return check<uint8_t>(walk);
@@ -518,27 +530,16 @@ inline bool by_rows(const Work& work) {
   return work.inner == 1 && work.axis[work.axes - 1].winner_step == 1;
 }
 
-// Read winners of whatever width into lanes.
-template <class To>
-void copy_winners(const Work& work, To* to, int64_t at, int64_t count) {
-  const auto copy = [&](const auto* from) { convert_run(to, from, count); };
-  switch (work.winner_bytes) {
-    case 1: return copy(static_cast<const uint8_t*>(work.winners) + at);
-    case 2: return copy(static_cast<const uint16_t*>(work.winners) + at);
-    default: return copy(static_cast<const uint32_t*>(work.winners) + at);
-  }
-}
-
 // dy and the winners of a tile, with zero gradient outside the output.
 template <class S, class T>
 class GradientLoader {
  public:
-  GradientLoader(const Work& work, const Backward& plan, T* dy, Winner<T>* winners)
+  GradientLoader(const Work& work, const Backward& plan, T* dy, uint8_t* winners)
       : work_(work), plan_(plan), dy_(dy), winners_(winners) {}
 
   void look_at(const Walk& walk) {
     fill(dy_, T{}, plan_.slots_in_all);  // what lies outside stays zero from tile to tile
-    fill(winners_, Winner<T>{}, plan_.slots_in_all);
+    fill(winners_, uint8_t{0}, plan_.slots_in_all);
     for (int a = 0; a < work_.axes; ++a) {
       const Cut& cut = plan_.cut[a];
       const int64_t first = plan_.first[a] + walk.tile[a] * cut.tile - plan_.halo[a];
@@ -548,6 +549,7 @@ class GradientLoader {
     }
     // From axis one_run_ on, the outputs of the tile lie end to end, where they come from and here.
     one_run_ = work_.axes - 1;
+    plain_ = by_rows(work_) && work_.axis[work_.axes - 1].y_step == 1;
     if (!by_rows(work_)) return;
     int64_t length = 1;
     while (one_run_ > 0) {
@@ -573,16 +575,20 @@ class GradientLoader {
     from_winner += from_[a] * along.winner_step;
     to += lo_[a] * plan_.cut[a].slot_step;
     const S* source = static_cast<const S*>(work_.source);
+    const auto* winners = static_cast<const uint8_t*>(work_.winners);
     const bool last = a == work_.axes - 1;
     if (a == one_run_ && by_rows(work_)) {
       const int64_t count = count_[a] * plan_.cut[a].slot_step;
       copy_strided(dy_ + to, source + from, last ? along.y_step : 1, count);
-      return copy_winners(work_, winners_ + to, from_winner, count);
+      return copy_run(winners_ + to, winners + from_winner, count);
+    }
+    if constexpr (std::is_same_v<S, T>) {
+      if (a == work_.axes - 2 && plain_) return rows(a, from, from_winner, to);
     }
     for (int64_t o = 0; o < count_[a]; ++o) {
       if (last) {
         copy_strided(dy_ + to, source + from, work_.inner_y_step, walk.inner_count);
-        copy_winners(work_, winners_ + to, from_winner, walk.inner_count);
+        copy_run(winners_ + to, winners + from_winner, walk.inner_count);
       } else {
         axis(walk, a + 1, from, from_winner, to);
       }
@@ -592,32 +598,46 @@ class GradientLoader {
     }
   }
 
+  // Rows along the last axis whose cells stand next to each other.
+  void rows(int a, int64_t from, int64_t from_winner, int64_t to) const {
+    const int last = a + 1;
+    const Axis& along = work_.axis[a];
+    const int64_t step = plan_.cut[a].slot_step, count = count_[last];
+    const S* dy = static_cast<const S*>(work_.source) + from + from_[last];
+    const auto* winners = static_cast<const uint8_t*>(work_.winners) + from_winner + from_[last];
+    to += lo_[last];
+    for (int64_t o = 0; o < count_[a]; ++o, to += step) {
+      copy_run(dy_ + to, dy + o * along.y_step, count);
+      copy_run(winners_ + to, winners + o * along.winner_step, count);
+    }
+  }
+
   const Work& work_;
   const Backward& plan_;
   T* const dy_;
-  Winner<T>* const winners_;
+  uint8_t* const winners_;
+  bool plain_ = false;  // dy and winners of a row have no gaps
   int one_run_ = 0;
   int64_t lo_[kMostAxes], count_[kMostAxes], from_[kMostAxes];
 };
 
 // to[i] = the sum of dy[i + offset[t]] over the taps t whose winner is the tap itself.
 template <class T, int kUnroll>
-inline void gather_block(T* to, const T* dy, const Winner<T>* winners, const Taps& taps) {
+inline void gather_block(T* to, const T* dy, const uint8_t* winners, const Taps& taps) {
   constexpr int L = kLanes<T>;
   Vec<T> sum[kUnroll] = {};
   for (int64_t t = 0; t < taps.taps; ++t) {
     const int64_t at = taps.offset[t];
-    const auto tap = broadcast(static_cast<Winner<T>>(taps.winner[t]));
+    const Lanes<T> tap(taps.winner[t]);
     for (int u = 0; u < kUnroll; ++u) {
-      const auto won = load(winners + at + u * L) == tap;
-      sum[u] += won ? load(dy + at + u * L) : Vec<T>{};
+      sum[u] = tap.add_where_equal(winners + at + u * L, dy + at + u * L, sum[u]);
     }
   }
   for (int u = 0; u < kUnroll; ++u) store(to + u * L, sum[u]);
 }
 
 template <class T>
-void gather(T* to, const T* dy, const Winner<T>* winners, const Taps& taps, int64_t run) {
+void gather(T* to, const T* dy, const uint8_t* winners, const Taps& taps, int64_t run) {
   constexpr int L = kLanes<T>;
   int64_t i = 0;
   for (; i + 4 * L <= run; i += 4 * L) gather_block<T, 4>(to + i, dy + i, winners + i, taps);
@@ -659,32 +679,46 @@ class GradientWriter {
 
   // Put the cells of all classes in their places. `sums` holds those of each combination of
   // classes, row-major, `apart` cells from one to the next. Goes through the tile in order.
-  void place(const T* sums, int64_t apart) const { axis(0, 0, sums, apart, whole_); }
+  void place(const T* sums, int64_t apart, T* to) const { axis(0, 0, sums, apart, to, end(to)); }
+
+  // Where to make the tile: the only one of an outer cell in dx itself.
+  T* at(const Walk& walk) const {
+    if constexpr (std::is_same_v<S, T>) {
+      if (flat_ == 0 && plan_.cut[0].tiles == 1) return static_cast<T*>(work_.result) + walk.x;
+    }
+    return whole_;
+  }
+
+  // How far a tile that is made there may be written to: the scratch has room for vectors.
+  const T* end(const T* tile) const {
+    return tile + plan_.cells_in_all + (tile == whole_ ? 2 * kLanes<T> : 0);
+  }
 
   // Write the tile to dx, at the outer cell `x`.
-  void write(int64_t x, const T* whole) const { line(0, whole, x + start_); }
-
-  // Whether all of an outer cell is one tile and lies in dx as one run.
-  bool one_run() const { return flat_ == 0 && plan_.cut[0].tiles == 1; }
+  void write(int64_t x) const { line(0, whole_, x + start_); }
+  // Write `count` cells that lie in dx as one run.
+  void write(int64_t x, int64_t count) const {
+    emit(static_cast<S*>(work_.result) + x, whole_, count);
+  }
 
   int64_t begin(int a) const { return begin_[a]; }
   int64_t count(int a) const { return count_[a]; }
   int64_t step(int a) const { return step_[a]; }
 
  private:
-  NDPOOL_RECURSIVE void axis(int a, int64_t combination, const T* sums, int64_t apart,
-                             T* to) const {
+  NDPOOL_RECURSIVE void axis(int a, int64_t combination, const T* sums, int64_t apart, T* to,
+                             const T* end) const {
     const int64_t stride = work_.axis[a].stride;
-    if (a == last_) return row(sums + combination * stride * apart, apart, to);
+    if (a == last_) return row(sums + combination * stride * apart, apart, to, end);
     int64_t c = skipped_[a] % stride;
     sums += skipped_[a] / stride * plan_.cut[a].slot_step;
     const bool before_last = a + 1 == last_;
     const int64_t last_stride = work_.axis[last_].stride;
     for (int64_t i = 0; i < count_[a]; ++i, to += step_[a]) {
       if (before_last) {
-        row(sums + (combination * stride + c) * last_stride * apart, apart, to);
+        row(sums + (combination * stride + c) * last_stride * apart, apart, to, end);
       } else {
-        axis(a + 1, combination * stride + c, sums, apart, to);
+        axis(a + 1, combination * stride + c, sums, apart, to, end);
       }
       if (++c == stride) {
         c = 0;
@@ -693,7 +727,7 @@ class GradientWriter {
     }
   }
 
-  void row(const T* sums, int64_t apart, T* to) const {
+  void row(const T* sums, int64_t apart, T* to, const T* end) const {
     const int64_t stride = work_.axis[last_].stride, inner = plan_.inner_tile;
     const int64_t count = count_[last_], skipped = skipped_[last_];
     if (stride == 1) {
@@ -705,7 +739,10 @@ class GradientWriter {
         to[i++] = even[apart];
         ++even;
       }
-      interleave_run(to + i, even, even + apart, (count - i + 1) / 2);
+      const bool over_the_end = end - (to + count) < 2 * kLanes<T>;
+      T* pairs = over_the_end ? whole_ : to + i;
+      interleave_run(pairs, even, even + apart, (count - i + 1) / 2);
+      if (pairs != to + i) copy_run(to + i, pairs, count - i);
     } else {
       int64_t c = skipped % stride;
       sums += skipped / stride * inner;
@@ -721,7 +758,7 @@ class GradientWriter {
 
   NDPOOL_RECURSIVE const T* line(int a, const T* from, int64_t x) const {
     if (a == flat_) {
-      emit(static_cast<S*>(work_.result) + x, from, length_, work_.stream);
+      emit(static_cast<S*>(work_.result) + x, from, length_);
       return from + (a == work_.axes ? plan_.inner_tile : length_);
     }
     for (int64_t i = 0; i < count_[a]; ++i) from = line(a + 1, from, x + i * work_.axis[a].x_step);
@@ -744,16 +781,18 @@ class GradientWriter {
 template <class S, class T>
 class Scatter {
  public:
-  Scatter(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, T* whole,
-          char*& scratch)
+  Scatter(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, char*& scratch)
       : work_(work),
         plan_(plan),
         tile_(tile),
-        whole_(whole),
         row_(carve<T>(scratch, plan.slots_in_all)),
         winners_(carve<uint32_t>(scratch, plan.slots_in_all)) {
     dense_ = plan.found_run > 0 && (work.inner == 1 || work.inner_y_step == 1);
     for (int a = 0; a < work.axes; ++a) dense_ &= work.axis[a].y_step == work.axis[a].winner_step;
+    // outer cells that follow each other without a gap
+    const Outer& outer = work.outer[work.outers > 0 ? work.outers - 1 : 0];
+    together_ = dense_ && plan.together == kTogether && work.outers > 0 &&
+                outer.y_step == plan.found_run && outer.x_step == plan.cells_in_all;
   }
 
   void look_at(const Walk&) {
@@ -762,41 +801,46 @@ class Scatter {
   }
 
   // The tile of one outer cell; `target` has the cells of the winners, if they were found.
-  void add(const Walk& walk, const uint16_t* target) const {
-    if (dense_) {
-      T* whole = whole_;
-      return add_together<1>(&walk.y, target, &whole);
-    }
-    fill(whole_, T{}, cells_);
+  void add(const Walk& walk, const uint16_t* target, T* to) const {
+    if (dense_) return add_all<1>(walk.y, target, to);
+    fill(to, T{}, cells_);
     int64_t start[kMostAxes];
-    axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start);
+    axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start, to);
   }
 
-  // The only tiles of kCount outer cells, each into its `whole`.
+  // Whether the next kTogether outer cells can go side by side.
+  bool together(const Walk& walk) const { return together_ && walk.left(work_) >= kTogether; }
+
+  // All of kCount outer cells that follow each other, dy from `y` on, into as many tiles.
   template <int kCount>
-  void add_together(const int64_t* y, const uint16_t* target, T* const* whole) const {
-    const S* from[kCount];
-    T* to[kCount];
-    for (int u = 0; u < kCount; ++u) {
-      from[u] = static_cast<const S*>(work_.source) + y[u];
-      to[u] = whole[u];
-      fill(to[u], T{}, plan_.cells_in_all);
-    }
-    const int64_t count = plan_.found_run, apart = target_pitch(plan_);
-    for (int64_t i = 0; i < count; ++i) {
-      for (int u = 0; u < kCount; ++u) to[u][target[u * apart + i]] += widen(from[u][i]);
+  void add_all(int64_t y, const uint16_t* target, T* to) const {
+    const S* from = static_cast<const S*>(work_.source) + y;
+    const int64_t count = plan_.found_run, cells = plan_.cells_in_all;
+    fill(to, T{}, kCount * cells);
+    constexpr int64_t kBlock = 64 / sizeof(S);
+    const int64_t lines = ceil_div(cells * static_cast<int64_t>(sizeof(S)), 64);
+    const int64_t per_block = ceil_div(lines, ceil_div(count, kBlock));
+    for (int64_t i = 0, line = 0; i < count; i += kBlock, line += per_block) {
+      for (int u = 0; u < kCount && kCount > 1; ++u) {
+        // Additions alone would leave the memory idle: meanwhile it brings the next outer cells.
+        prefetch<false>(address(from + u * count + i) + kCount * count * int64_t{sizeof(S)});
+        for (int64_t l = line; l < line + per_block; ++l) {
+          prefetch<true>(address(to + u * cells) + kCount * cells * int64_t{sizeof(T)} + l * 64);
+        }
+      }
+      const int64_t end = least(count, i + kBlock);
+      for (int64_t k = i; k < end; ++k) {
+        const uint16_t* cell = target + k;
+        const S* gradient = from + k;
+        for (int u = 0; u < kCount; ++u) to[cell[u * count]] += widen(gradient[u * count]);
+      }
     }
   }
-
-  // Whether dy lies as the winners do, which were found.
-  bool dense() const { return dense_; }
-
-  static int64_t target_pitch(const Backward& plan) { return (plan.found_run + 64 + 31) / 32 * 32; }
 
  private:
   // Where there are several tiles: whatever lies in another one is left out.
-  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner,
-                             int64_t* start) const {
+  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner, int64_t* start,
+                             T* to) const {
     const Axis& along = work_.axis[a];
     // the windows that reach the tile
     const int64_t span = (along.kernel - 1) * along.dilation;
@@ -808,67 +852,73 @@ class Scatter {
       start[a] = o * along.stride - along.before - tile_.begin(a);
       const int64_t from = y + o * along.y_step, from_winner = winner + o * along.winner_step;
       if (a < work_.axes - 1) {
-        axis(walk, a + 1, from, from_winner, start);
+        axis(walk, a + 1, from, from_winner, start, to);
       } else if (by_rows(work_)) {  // as much of the row as there is room for
         const int64_t count = least(hi - o, plan_.slots_in_all);
         read(from, along.y_step, from_winner, count);
-        for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0);
+        for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0, to);
         o += count - 1;
       } else {
         read(from, work_.inner_y_step, from_winner, walk.inner_count);
-        for (int64_t i = 0; i < walk.inner_count; ++i) cell(start, i, i);
+        for (int64_t i = 0; i < walk.inner_count; ++i) cell(start, i, i, to);
       }
     }
   }
 
   void read(int64_t from, int64_t step, int64_t from_winner, int64_t count) const {
     copy_strided(row_, static_cast<const S*>(work_.source) + from, step, count);
-    copy_winners(work_, winners_, from_winner, count);
+    const auto widen_from = [&](const auto* winners) {
+      convert_run(winners_, winners + from_winner, count);
+    };
+    switch (work_.winner_bytes) {
+      case 1: return widen_from(static_cast<const uint8_t*>(work_.winners));
+      case 2: return widen_from(static_cast<const uint16_t*>(work_.winners));
+      default: return widen_from(static_cast<const uint32_t*>(work_.winners));
+    }
   }
 
-  inline void cell(const int64_t* start, int64_t i, int64_t inner) const {
-    int64_t to = inner;
+  inline void cell(const int64_t* start, int64_t i, int64_t inner, T* to) const {
+    int64_t place = inner;
     bool inside = true;
     for (int a = work_.axes - 1; a >= 0; --a) {
       const int64_t tap = tap_along(work_, plan_, a, winners_[i]);
       const int64_t at = start[a] + tap * work_.axis[a].dilation;
       inside &= at >= 0 && at < tile_.count(a);
-      to += at * tile_.step(a);
+      place += at * tile_.step(a);
     }
-    if (inside) whole_[to] += row_[i];
+    if (inside) to[place] += row_[i];
   }
 
   const Work& work_;
   const Backward& plan_;
   const GradientWriter<S, T>& tile_;
-  T* const whole_;
   T* const row_;
   uint32_t* const winners_;
-  bool dense_;
+  bool dense_;     // dy lies as the winners do, whose cells were found
+  bool together_;  // and so do several outer cells
   int64_t cells_ = 0;
 };
 
 template <class S, class T>
 class Gather {
  public:
-  Gather(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, T*,
-         char*& scratch)
+  Gather(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, char*& scratch)
       : work_(work),
         plan_(plan),
         tile_(tile),
         dy_(carve<T>(scratch, plan.slots_in_all)),
-        winners_(carve<Winner<T>>(scratch, plan.slots_in_all)),
+        winners_(carve<uint8_t>(scratch, plan.slots_in_all)),
         sums_(carve<T>(scratch, plan.slots_in_all * plan.combinations)),
         loader_(work, plan, dy_, winners_) {}
 
   void look_at(const Walk& walk) { loader_.look_at(walk); }
 
-  void add(const Walk& walk, const uint16_t*) const {
+  void add(const Walk& walk, const uint16_t*, T* to) const {
     loader_.load(walk);
     for (int64_t i = 0; i < plan_.combinations; ++i) {
       gather(sums_ + i * plan_.slots_in_all, dy_, winners_, plan_.of_combination[i], plan_.run);
     }
-    tile_.place(sums_, plan_.slots_in_all);
+    tile_.place(sums_, plan_.slots_in_all, to);
   }
 
  private:
@@ -876,26 +926,96 @@ class Gather {
   const Backward& plan_;
   const GradientWriter<S, T>& tile_;
   T* const dy_;
-  Winner<T>* const winners_;
+  uint8_t* const winners_;
   T* const sums_;
   GradientLoader<S, T> loader_;
 };
 
-// `Way` is Gather or Scatter.
+// Windows that cover the input side by side, two cells wide along the last axis: each dy goes to
+// one cell of its window and zero to the others, with no sums.
+template <class S, class T>
+class Spread {
+ public:
+  Spread(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, char*& scratch)
+      : work_(work),
+        plan_(plan),
+        tile_(tile),
+        last_(work.axes - 1),
+        dy_(carve<T>(scratch, plan.slots_in_all)),
+        winners_(carve<uint8_t>(scratch, plan.slots_in_all)),
+        loader_(work, plan, dy_, winners_) {}
+
+  void look_at(const Walk& walk) {
+    loader_.look_at(walk);
+    for (int a = 0; a <= last_; ++a) windows_[a] = tile_.count(a) / work_.axis[a].kernel;
+  }
+
+  void add(const Walk& walk, const uint16_t*, T* to) const {
+    loader_.load(walk);
+    rows(0, to, tile_.end(to), 0, 0);
+  }
+
+ private:
+  // Along axis a, for the cells of a window whose offset begins with `tap`. In the tile's order:
+  // what a row writes too much, the next one writes again.
+  NDPOOL_RECURSIVE void rows(int a, T* to, const T* end, int64_t slot, int64_t tap) const {
+    if (a == last_) return row(to, end, dy_ + slot, winners_ + slot, 2 * tap, windows_[a]);
+    const int64_t kernel = work_.axis[a].kernel;
+    for (int64_t o = 0; o < windows_[a]; ++o, slot += plan_.cut[a].slot_step) {
+      for (int64_t i = 0; i < kernel; ++i, to += tile_.step(a)) {
+        const int64_t next_tap = tap * kernel + i;
+        if (a + 1 == last_) {  // not by another call of this function: rows can be short
+          row(to, end, dy_ + slot, winners_ + slot, 2 * next_tap, windows_[last_]);
+        } else {
+          rows(a + 1, to, end, slot, next_tap);
+        }
+      }
+    }
+  }
+
+  // to[2 * o + j] = dy[o] where tap + j won; writes up to two vectors more, but not over the end.
+  static inline void row(T* to, const T* end, const T* dy, const uint8_t* winners, int64_t tap,
+                         int64_t windows) {
+    constexpr int L = kLanes<T>;
+    Vec<Winner<T>> second{};
+    for (int lane = 1; lane < L; lane += 2) second[lane] = 1;
+    const Vec<Winner<T>> wanted = second + broadcast(static_cast<Winner<T>>(tap));
+    for (int64_t o = 0; o < windows; o += L) {
+      const Vec<T> values = load(dy + o);
+      const Vec<Winner<T>> from = widen_winners<T>(winners + o);
+      T last[2 * L];
+      T* pairs = end - (to + 2 * o) < 2 * L ? last : to + 2 * o;
+      store(pairs, from_pairs<T, 0>(values, from, wanted));
+      store(pairs + L, from_pairs<T, L / 2>(values, from, wanted));
+      if (pairs != last) continue;
+      for (int64_t i = 0; i < least(2 * L, 2 * (windows - o)); ++i) to[2 * o + i] = last[i];
+    }
+  }
+
+  const Work& work_;
+  const Backward& plan_;
+  const GradientWriter<S, T>& tile_;
+  const int last_;
+  T* const dy_;
+  uint8_t* const winners_;
+  int64_t windows_[kMostAxes];
+  GradientLoader<S, T> loader_;
+};
+
+// `Way` is Gather, Spread or Scatter.
 template <class S, class T, class Way>
 int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64_t begin,
                     int64_t end) {
   char* free = static_cast<char*>(scratch);
   T* whole = carve<T>(free, plan.together * plan.cells_in_all);
-  const int64_t pitch = Scatter<S, T>::target_pitch(plan);
-  auto* target = carve<uint16_t>(free, plan.together * pitch);
+  auto* target = carve<uint16_t>(free, plan.together * plan.found_run);
   WinnerCheck check(work, plan, free);
   GradientWriter<S, T> tile(work, plan, whole);
-  Way way(work, plan, tile, whole, free);
+  Way way(work, plan, tile, free);
   Walk walk(work, plan, begin);
-  int64_t seen = -1, x[kTogether], y[kTogether];
-  int waiting = 0;
-  const bool in_place = std::is_same_v<S, T> && !work.stream && tile.one_run();
+  Ahead<false> next_dy;
+  Ahead<true> next_dx;
+  int64_t seen = -1;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     if (walk.number != seen) {
       check.look_at(walk);
@@ -903,37 +1023,33 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
       way.look_at(walk);
       seen = walk.number;
     }
-    if (const int64_t bad = check(walk, target + waiting * pitch)) return bad;
     if constexpr (std::is_same_v<Way, Scatter<S, T>>) {
-      const bool together = plan.together == kTogether && way.dense();
-      if (together && (waiting > 0 || end - item >= kTogether)) {
-        x[waiting] = walk.x;
-        y[waiting] = walk.y;
-        if (++waiting < kTogether) continue;
-        T* tiles[kTogether];
-        for (int u = 0; u < kTogether; ++u) tiles[u] = whole + u * plan.cells_in_all;
-        if constexpr (std::is_same_v<S, T>) {  // straight into dx, unless that goes round the cache
-          for (int u = 0; u < kTogether && in_place; ++u) {
-            tiles[u] = static_cast<T*>(work.result) + x[u];
-          }
+      while (end - item >= kTogether && way.together(walk)) {
+        const int64_t x = walk.x, y = walk.y;
+        T* to = tile.at(walk);
+        for (int u = 0; u < kTogether; ++u, ++item, walk.next(work, plan)) {
+          const auto shift = static_cast<uint16_t>(u * plan.cells_in_all);
+          if (const int64_t bad = check(walk, target + u * plan.found_run, shift)) return bad;
         }
-        way.template add_together<kTogether>(y, target, tiles);
-        for (int u = 0; u < kTogether && !in_place; ++u) tile.write(x[u], tiles[u]);
-        waiting = 0;
-        continue;
+        way.template add_all<kTogether>(y, target, to);
+        if (to == whole) tile.write(x, kTogether * plan.cells_in_all);
       }
+      if (item == end) break;
     }
-    way.add(walk, target);
-    tile.write(walk.x, whole);
+    if (const int64_t bad = check(walk, target, 0)) return bad;
+    next_dy.look(static_cast<const S*>(work.source) + walk.y);
+    next_dx.look(static_cast<const S*>(work.result) + walk.x);
+    T* to = tile.at(walk);
+    way.add(walk, target, to);
+    if (to == whole) tile.write(walk.x);
   }
-#if defined(__x86_64__)
-  if (work.stream) _mm_sfence();
-#endif
   return 0;
 }
 
 template <class S, class T>
 constexpr auto gathering = backward_by<S, T, Gather<S, T>>;
+template <class S, class T>
+constexpr auto spreading = backward_by<S, T, Spread<S, T>>;
 template <class S, class T>
 constexpr auto scattering = backward_by<S, T, Scatter<S, T>>;
 
@@ -961,14 +1077,17 @@ const Kernels NDPOOL_ISA = {
      forward<Half, float>, forward<Brain, float>, forward<float, float>, forward<double, double>},
     {forward<uint8_t, int32_t>, forward<int8_t, int32_t>, forward<uint8_t, int32_t>,
      forward<int16_t, int32_t>, forward<uint16_t, int32_t>},
-    // gather: sums of integers are the same for signed and unsigned; bool has no sum of its own
+    // gather, spread: sums of integers are the same for signed and unsigned; bool has none
     {nullptr, gathering<uint8_t, uint8_t>, gathering<uint8_t, uint8_t>,
      gathering<uint16_t, uint16_t>, gathering<uint16_t, uint16_t>, gathering<uint32_t, uint32_t>,
      gathering<uint32_t, uint32_t>, gathering<uint64_t, uint64_t>, gathering<uint64_t, uint64_t>,
      gathering<Half, float>, gathering<Brain, float>, gathering<float, float>,
      gathering<double, double>},
-    {nullptr, gathering<uint8_t, uint32_t>, gathering<uint8_t, uint32_t>,
-     gathering<uint16_t, uint32_t>, gathering<uint16_t, uint32_t>},
+    {nullptr, spreading<uint8_t, uint8_t>, spreading<uint8_t, uint8_t>,
+     spreading<uint16_t, uint16_t>, spreading<uint16_t, uint16_t>, spreading<uint32_t, uint32_t>,
+     spreading<uint32_t, uint32_t>, spreading<uint64_t, uint64_t>, spreading<uint64_t, uint64_t>,
+     spreading<Half, float>, spreading<Brain, float>, spreading<float, float>,
+     spreading<double, double>},
 #if defined(NDPOOL_BASELINE)
     // scatter: one by one, so wider vectors would gain nothing; winners of any width do
     {nullptr, scattering<uint8_t, uint8_t>, scattering<uint8_t, uint8_t>,

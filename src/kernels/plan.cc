@@ -337,8 +337,15 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
   const double bytes_behind = cells_behind * element_bytes;
   const bool one_tile = bytes_behind <= kMostTileBytes / (2 * kTogether);
   const bool small = plan.found_run && bytes_behind <= kSmallBytes;
-  plan.gather = !small && combinations <= std::min<int64_t>(64, 4 * classes) &&
-                work.cells <= (one_tile ? 4 * combinations : 4 * lanes);
+  plan.spread = work.winner_bytes == 1 && work.inner == 1 && work.axis[work.axes - 1].kernel == 2;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    plan.spread &= along.stride == along.kernel && along.dilation == 1 && along.before == 0 &&
+                   along.n == along.out * along.kernel;
+  }
+  plan.gather = work.winner_bytes == 1 &&
+                (plan.spread || (!small && combinations <= std::min<int64_t>(64, 4 * classes) &&
+                                 work.cells <= (one_tile ? 4 * combinations : 4 * lanes)));
   plan.inner_tile = std::max<int64_t>(1, work.inner);
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
@@ -391,14 +398,16 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     if (plan.cut[a].tiles > 1) plan.found_run = 0;
   }
   if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
-  const bool fit = kTogether * plan.cells_in_all * element_bytes <= kMostTileBytes / 2;
+  // cells of several tiles are counted in 16 bits
+  const bool fit = kTogether * plan.cells_in_all < 65536 &&
+                   kTogether * plan.cells_in_all * element_bytes <= kMostTileBytes / 2;
   plan.together = !plan.gather && plan.found_run && fit ? kTogether : 1;
   plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
   plan.scratch += (2 * static_cast<size_t>(work.axes) + 1) * carved(plan.found_run, 2) +
-                  carved(plan.together * (plan.found_run + 96), 2);
+                  carved(plan.together * plan.found_run, 2);
   if (plan.gather) {
-    plan.scratch += 2 * carved(plan.slots_in_all, element_bytes) +
-                    carved(plan.slots_in_all * plan.combinations, element_bytes);
+    plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 1) +
+                    carved(plan.spread ? 0 : plan.slots_in_all * plan.combinations, element_bytes);
   } else {
     plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 4);
   }

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 #if defined(__x86_64__)
 #pragma GCC diagnostic push
 #if !defined(__clang__)
@@ -163,6 +165,125 @@ inline auto beats<double>(Vec<double> b, Vec<double> a) {
 }
 #endif
 
+template <int bytes>
+struct ByteVector {
+  typedef uint8_t type __attribute__((vector_size(bytes)));
+};
+
+// A vector's lanes of T, whose winners stand beside them in bytes, and one winner to look for.
+template <class T>
+class Lanes {
+ public:
+  explicit Lanes(int64_t winner) {
+    for (int i = 0; i < kBytes; ++i) wanted_[i] = static_cast<uint8_t>(winner);
+  }
+
+  // sum + values where winners[lane] is the one, sum elsewhere
+  Vec<T> add_where_equal(const uint8_t* winners, const T* values, Vec<T> sum) const {
+    Bytes bytes{};
+    std::memcpy(&bytes, winners, kLanes<T>);
+    return add(bytes, load(values), sum);
+  }
+
+ private:
+  static constexpr int kBytes = kLanes<T> < 16 ? 16 : kLanes<T>;
+  using Bytes = typename ByteVector<kBytes>::type;
+
+#if defined(NDPOOL_AVX512)
+  Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
+    if constexpr (sizeof(T) == 1) {
+      const auto won = _mm512_cmpeq_epi8_mask((__m512i)bytes, (__m512i)wanted_);
+      return (Vec<T>)_mm512_mask_add_epi8((__m512i)sum, won, (__m512i)sum, (__m512i)values);
+    } else if constexpr (sizeof(T) == 2) {
+      const auto won = _mm256_cmpeq_epi8_mask((__m256i)bytes, (__m256i)wanted_);
+      return (Vec<T>)_mm512_mask_add_epi16((__m512i)sum, won, (__m512i)sum, (__m512i)values);
+    } else {
+      const __mmask16 won = _mm_cmpeq_epi8_mask((__m128i)bytes, (__m128i)wanted_);
+      if constexpr (std::is_same_v<T, float>) {
+        return _mm512_mask_add_ps(sum, won, sum, values);
+      } else if constexpr (std::is_same_v<T, double>) {
+        return _mm512_mask_add_pd(sum, static_cast<__mmask8>(won), sum, values);
+      } else if constexpr (sizeof(T) == 4) {
+        return (Vec<T>)_mm512_mask_add_epi32((__m512i)sum, won, (__m512i)sum, (__m512i)values);
+      } else {
+        const auto few = static_cast<__mmask8>(won);
+        return (Vec<T>)_mm512_mask_add_epi64((__m512i)sum, few, (__m512i)sum, (__m512i)values);
+      }
+    }
+  }
+#else
+  Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
+    const Vec<Winner<T>> won = widened((Bytes)(bytes == wanted_));
+    return sum + (Vec<T>)((Vec<Winner<T>>)values & won);
+  }
+  static Vec<Winner<T>> widened(Bytes mask) {  // each byte, all ones or zero, to a lane of them
+    if constexpr (sizeof(T) == 1) {
+      return mask;
+    } else {
+#if defined(__AVX2__)
+      if constexpr (sizeof(T) == 2) {
+        return (Vec<Winner<T>>)_mm256_cvtepi8_epi16((__m128i)mask);
+      } else if constexpr (sizeof(T) == 4) {
+        return (Vec<Winner<T>>)_mm256_cvtepi8_epi32((__m128i)mask);
+      } else {
+        return (Vec<Winner<T>>)_mm256_cvtepi8_epi64((__m128i)mask);
+      }
+#elif defined(__x86_64__)
+      __m128i wide = _mm_unpacklo_epi8((__m128i)mask, (__m128i)mask);
+      if constexpr (sizeof(T) >= 4) wide = _mm_unpacklo_epi16(wide, wide);
+      if constexpr (sizeof(T) == 8) wide = _mm_unpacklo_epi32(wide, wide);
+      return (Vec<Winner<T>>)wide;
+#else
+      Vec<Winner<T>> wide;
+      for (int lane = 0; lane < kLanes<T>; ++lane) wide[lane] = mask[lane] ? ~Winner<T>{0} : 0;
+      return wide;
+#endif
+    }
+  }
+#endif
+
+  Bytes wanted_;
+};
+
+// Bytes of winners, one for each lane of T.
+template <class T>
+inline Vec<Winner<T>> widen_winners(const uint8_t* from) {
+  if constexpr (sizeof(T) == 1) {
+    return load(from);
+  } else {
+#if defined(NDPOOL_AVX512)
+    if constexpr (sizeof(T) == 2) {
+      return (Vec<Winner<T>>)_mm512_cvtepu8_epi16(
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+    } else if constexpr (sizeof(T) == 4) {
+      return (Vec<Winner<T>>)_mm512_cvtepu8_epi32(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    } else {
+      return (Vec<Winner<T>>)_mm512_cvtepu8_epi64(
+          _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+    }
+#else
+    Vec<Winner<T>> wide;
+    for (int lane = 0; lane < kLanes<T>; ++lane) wide[lane] = from[lane];
+    return wide;
+#endif
+  }
+}
+
+// Lanes from kFrom on, each twice.
+template <int kFrom, class V, int... kLane>
+inline V twice(V v, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(v, v, (kFrom + kLane / 2)...);
+}
+
+// Lanes from kFrom on, each twice, where its winner is the one `wanted` there; else zero.
+template <class T, int kFrom>
+inline Vec<T> from_pairs(Vec<T> values, Vec<Winner<T>> winners, Vec<Winner<T>> wanted) {
+  constexpr std::make_integer_sequence<int, kLanes<T>> lanes;
+  const auto won = twice<kFrom>(winners, lanes) == wanted;
+  return won ? twice<kFrom>(values, lanes) : Vec<T>{};
+}
+
 inline Vec<uint16_t> widen_bytes(const uint8_t* from) {
 #if defined(NDPOOL_AVX512)
   return (Vec<uint16_t>)_mm512_cvtepu8_epi16(
@@ -201,16 +322,39 @@ inline Vec<uint16_t> high_product(Vec<uint16_t> a, Vec<uint16_t> b) {  // a * b 
 // decides. With AVX-512 the rest is one step that overlaps the one before; a masked one only where
 // there was none, because what a masked store wrote has to reach the cache before it can be read.
 
+template <int kBytes>
+inline void copy_ends(char* to, const char* from, int64_t bytes) {  // kBytes <= bytes <= 2 * kBytes
+  char head[kBytes], tail[kBytes];
+  std::memcpy(head, from, kBytes);
+  std::memcpy(tail, from + bytes - kBytes, kBytes);
+  std::memcpy(to, head, kBytes);
+  std::memcpy(to + bytes - kBytes, tail, kBytes);
+}
+
 // Rows of a few vectors are not worth the call of memcpy.
 template <class T>
-inline void copy_run(T* to, const T* from, int64_t count) {
-  constexpr int L = kLanes<T>;
-  if (count < L || count > 8 * L) {
-    std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
-    return;
+__attribute__((always_inline)) inline void copy_run(T* to, const T* from, int64_t count) {
+  constexpr int64_t V = kVectorBytes;
+  const int64_t bytes = count * static_cast<int64_t>(sizeof(T));
+  auto* target = reinterpret_cast<char*>(to);
+  const auto* source = reinterpret_cast<const char*>(from);
+  if (bytes > 8 * V) {
+    std::memcpy(target, source, static_cast<size_t>(bytes));
+  } else if (bytes >= V) {
+    int64_t i = 0;
+    for (; i + V <= bytes; i += V) std::memcpy(target + i, source + i, V);
+    std::memcpy(target + bytes - V, source + bytes - V, V);
+  } else if (bytes >= 32) {
+    copy_ends<32>(target, source, bytes);
+  } else if (bytes >= 16) {
+    copy_ends<16>(target, source, bytes);
+  } else if (bytes >= 8) {
+    copy_ends<8>(target, source, bytes);
+  } else if (bytes >= 4) {
+    copy_ends<4>(target, source, bytes);
+  } else {
+    for (int64_t i = 0; i < bytes; ++i) target[i] = source[i];
   }
-  for (int64_t i = 0; i + L <= count; i += L) store(to + i, load(from + i));
-  store(to + count - L, load(from + count - L));
 }
 
 template <class To, class From>

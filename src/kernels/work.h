@@ -34,10 +34,10 @@ struct Windows {
 };
 
 struct Work;
-// From a run of winners of one byte to the cells they are, in `target`, which has room for a vector
-// more. False if any is no cell of its window inside the input.
+// From a run of winners of one byte to the cells they are, counted from `shift` on, in `target`,
+// which has room for a vector more. False if any is no cell of its window inside the input.
 using FindCells = bool (*)(const Work&, const Windows&, const uint8_t* winners, int64_t count,
-                           uint16_t* target);
+                           uint16_t* target, uint16_t shift);
 
 struct Work {
   int axes, outers;
@@ -46,7 +46,6 @@ struct Work {
   int64_t outer_count, inner, inner_x_step, inner_y_step;
   int64_t cells;         // in a window
   bool padded;           // some window reaches into padding
-  bool stream;           // the result is larger than the cache: store around it
   const void* source;    // forward: x; backward: dy
   void* result;          // forward: y; backward: dx
   void* winners;         // forward: written unless null; backward: read
@@ -98,7 +97,8 @@ struct Taps {
 struct Backward {
   Cut cut[kMostAxes];
   int64_t inner_tile, inner_tiles, items;
-  bool gather;
+  bool gather;               // the cells of dx ask for their windows; else these ask for cells
+  bool spread;               // with no sums; then `gather` too
   int64_t together;          // 1 or kTogether
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input
@@ -134,7 +134,7 @@ struct Kernels {
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
-  BackwardKernel gather[kKinds], gather_wide[kKinds];
+  BackwardKernel gather[kKinds], spread[kKinds];
   BackwardKernel scatter[kKinds];  // only in the baseline
 };
 
