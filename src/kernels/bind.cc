@@ -258,10 +258,14 @@ class Pooling {
       work.winners = offsets->data();
       out += cells(y_shape_) * work.winner_bytes;
     }
-    const auto plan = forward_plan(work, kind);
-    if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
-    const auto kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
+    auto kernel = kernels.pairs[kind];
+    auto plan = kernel ? pairs_plan(work, kind) : nullptr;
+    if (!plan) {
+      plan = forward_plan(work, kind);
+      kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
+    }
+    if (!plan) throw std::invalid_argument("geometry");
     run(kernel, work, static_cast<const Forward&>(*plan), out + cells(shape_) * source.itemsize());
     return true;
   }
@@ -354,6 +358,23 @@ class Pooling {
 
   using Key = std::tuple<bool, int, int, int64_t, int64_t>;
 
+  // Null for other windows, and where the pooled axes of this x do not lie without a gap.
+  std::shared_ptr<const ForwardPlan> pairs_plan(const Work& work, int kind) {
+    const std::lock_guard<std::mutex> guard(lock_);
+    bool without_gap = true;
+    int64_t step = 1;
+    for (int a = work.axes - 1; a >= 0; step *= work.axis[a--].n) {
+      without_gap &= work.axis[a].x_step == step;
+    }
+    if (!without_gap) return nullptr;
+    const Key key{false, element_bytes(kind), 0, work.inner, work.outer_count};
+    const auto found = pairs_.find(key);
+    if (found != pairs_.end()) return found->second;
+    auto plan = std::make_shared<ForwardPlan>();
+    if (!make_pairs(work, element_bytes(kind), *plan)) plan = nullptr;
+    return pairs_[key] = plan;
+  }
+
   std::shared_ptr<const ForwardPlan> forward_plan(const Work& work, int kind) {
     const int bytes = wide(kind) ? 4 : element_bytes(kind);
     const std::lock_guard<std::mutex> guard(lock_);
@@ -382,7 +403,7 @@ class Pooling {
   std::vector<int64_t> shape_, y_shape_, x_steps_, y_steps_, pooled_;
   Work work_{};
   std::mutex lock_;
-  std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_;
+  std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_, pairs_;
   std::map<Key, std::shared_ptr<const BackwardPlan>> backwards_;
 };
 

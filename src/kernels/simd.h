@@ -276,6 +276,12 @@ inline V twice(V v, std::integer_sequence<int, kLane...>) {
   return __builtin_shufflevector(v, v, (kFrom + kLane / 2)...);
 }
 
+// Of the lanes of a and b, one behind the other, those at kFrom, kFrom + 2, ...
+template <int kFrom, class V, int... kLane>
+inline V every_second(V a, V b, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(a, b, (kFrom + 2 * kLane)...);
+}
+
 // Lanes from kFrom on, each twice, where its winner is the one `wanted` there; else zero.
 template <class T, int kFrom>
 inline Vec<T> from_pairs(Vec<T> values, Vec<Winner<T>> winners, Vec<Winner<T>> wanted) {
@@ -475,12 +481,12 @@ inline bool any_from(const uint8_t* values, int64_t count, uint8_t limit) {
   return any != 0;
 }
 
-inline __m512i every_second() {
+inline __m512i even_lanes() {
   return _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
 }
 template <>
 inline void split_run(float* even, float* odd, const float* from, int64_t count) {
-  const __m512i evens = every_second(), odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
+  const __m512i evens = even_lanes(), odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
   by_16(
       count,
       [=](int64_t i) {

@@ -134,6 +134,7 @@ struct Kernels {
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
+  ForwardKernel pairs[kKinds];  // null for the types of 1 and 2 bytes
   BackwardKernel gather[kKinds], spread[kKinds];
   BackwardKernel scatter[kKinds];  // only in the baseline
 };
