@@ -18,7 +18,7 @@ Role = Literal["value", "choice"]
 Cell = tuple[str, Index]  # the name of a step, and where in its array
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Link:
     """Which cells of an earlier step the cells of a step came from.
 
@@ -37,6 +37,9 @@ class Link:
     cells: Cells
     shape: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        return f"<Link of {len(self.cells)} {self.role}s from {self.step}>"
+
     def of(self, cell: int) -> Cells:
         """What cell number `cell` came from."""
         return self.cells[self.starts[cell] : self.starts[cell + 1]]
@@ -47,7 +50,7 @@ class Link:
         return np.searchsorted(self.starts, found, side="right") - 1
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Step:
     """One step of a forward or backward pass, with the array that it makes.
 
@@ -72,6 +75,9 @@ class Step:
     array: Array
     padding: NDArray[np.bool_] | None
     links: tuple[Link, ...]
+
+    def __repr__(self) -> str:
+        return f"<Step {self.name}: {self.symbol} {self.array.dtype} {self.shape}>"
 
     @property
     def shape(self) -> tuple[int, ...]:

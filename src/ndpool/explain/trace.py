@@ -66,7 +66,7 @@ def explain(
 
     Returns:
         A `Trace`. Its arrays are those of `ndpool.textbook`'s layers, or of `ndpool.max_pool`,
-        running on what is shown.
+        running on what is shown, in the machine's byte order.
 
     Raises:
         PoolError: A value that no pooling can be done with; the message names the argument.
@@ -90,7 +90,7 @@ def explain(
         name=name,
     )
     chosen = part(asked)
-    x_shown = asked.x[chosen.input].copy()
+    x_shown = _native(asked.x[chosen.input])
     steps = dialects.steps(
         dialect, x_shown, lambda out: _sent_back(out, asked, chosen), chosen.windows
     )
@@ -208,10 +208,15 @@ class Trace:
         )
 
 
+def _native(array: Array) -> Array:
+    """A copy in the machine's byte order."""
+    return array.astype(array.dtype.newbyteorder("="))
+
+
 def _sent_back(out: Array, asked: Config, chosen: Part) -> Array:
     """dout for what is shown."""
     if isinstance(asked.dy, np.ndarray):
-        return asked.dy[chosen.output]
+        return _native(asked.dy[chosen.output])
     counts = np.dtype(np.int64) if out.dtype.kind == "b" else out.dtype
     if asked.dy == "powers":
         outputs = chosen.windows.out[0] * chosen.windows.out[1]
