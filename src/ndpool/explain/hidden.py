@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .config import Config
 from .part import Part
-from .words import words
+from .words import phrase
 
 
 def sentence(config: Config, part: Part) -> str | None:
     """Which image, channel, rows and columns are shown, counted from 1; None if all are."""
     if part.whole:
         return None
-    text = words(config.lang)["text"]
+    say = partial(phrase, config.lang, "text")
     images, channels, height, width = config.x.shape
     rows, columns = part.region
     shown = []
@@ -22,8 +24,6 @@ def sentence(config: Config, part: Part) -> str | None:
         ("hidden_columns", columns, width),
     ):
         if end - first < of:
-            numbers = {"number": first + 1, "first": first + 1, "last": end, "of": of}
-            shown.append(text[key].format(**numbers))
-    parts = text["comma"].join(shown)
-    found: str = text["hidden"].format(parts=parts)
-    return found if part.region == part.cells else f"{found}{text['hidden_context']}"
+            shown.append(say(key, number=first + 1, first=first + 1, last=end, of=of))
+    found = say("hidden", parts=say("comma").join(shown))
+    return found if part.region == part.cells else found + say("hidden_context")

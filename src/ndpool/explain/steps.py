@@ -103,17 +103,18 @@ class Step:
         )
 
     def cell(self, index: Index) -> int:
-        """The row-major number of the cell at `index`, which may count from the end.
+        """The row-major number of the cell at `index`."""
+        wrapped = self.index(index)
+        return int(np.ravel_multi_index(wrapped, self.shape)) if wrapped else 0
 
-        Raises PoolError if there is no such cell.
-        """
+    def index(self, index: Index) -> Index:
+        """`index` counted from the start, along each axis; PoolError if there is no such cell."""
         inside = len(index) == len(self.shape) and all(
             -n <= i < n for i, n in zip(index, self.shape, strict=True)
         )
         if not inside:
             raise PoolError("index", f"a cell of {self.symbol} with shape {self.shape}", index)
-        wrapped = [i % n for i, n in zip(index, self.shape, strict=True)]
-        return int(np.ravel_multi_index(wrapped, self.shape)) if wrapped else 0
+        return tuple(i % n for i, n in zip(index, self.shape, strict=True))
 
 
 def indices(cells: Cells, shape: tuple[int, ...]) -> list[Index]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import PoolError, shown
 from ..geometry import Geometry, Padding, Size
-from . import coordinates, dialects, hidden
+from . import coordinates, dialects, hidden, reading, sentences
 from .config import Config, config
 from .part import Part, part
 from .steps import Array, Cell, Index, Role, Step, indices
@@ -183,11 +183,34 @@ class Trace:
 
     def whole_index(self, name: str, index: Index) -> Index:
         """Where the cell at `index` of step `name` stands in the array of the whole."""
-        return coordinates.whole_index(self[name], index, self._axes)
+        return coordinates.whole_index(self[name], index, self.axes)
 
     @cached_property
-    def _axes(self) -> dict[str, coordinates.Axis]:
+    def winners(self) -> dict[str, Array]:
+        """For each step bool, of its shape: the cells that won, and those their gradients reach.
+
+        Forward, the cells whose numbers reach out; backward, the cells that dout's reach.
+        """
+        return reading.winners(self.steps)
+
+    @cached_property
+    def incomplete(self) -> Array:
+        """Bool, of x's shape: the cells around the region, which other windows hold too."""
+        return reading.incomplete(self)
+
+    @cached_property
+    def axes(self) -> dict[str, coordinates.Axis]:
+        """Each axis by the name it has in `Step.axes`: its offset in the whole, and sizes."""
         return coordinates.axes(self.config, self.part)
+
+    def sentence(self, name: str, index: Index) -> str:
+        """What there is to say of the cell at `index` of step `name`.
+
+        >>> import ndpool
+        >>> ndpool.explain((1, 1, 3, 3), 2, stride=1, dy="powers").sentence("dx", (0, 0, 1, 1))
+        'dx[0,0,1,1] = 1, from output (0,0): it won 1 of the 4 windows that hold it.'
+        """
+        return sentences.sentence(self, name, index)
 
     @property
     def hidden(self) -> str | None:

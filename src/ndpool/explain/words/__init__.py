@@ -32,6 +32,16 @@ def words(lang: str) -> dict[str, Any]:
     return sections
 
 
+def phrase(lang: str, section: str, key: str, **values: Any) -> str:
+    """One phrase of a section, with `values` in the places of their names.
+
+    >>> phrase("en", "text", "hidden_image", number=1, of=8)
+    'image 1 of 8'
+    """
+    template: str = words(lang)[section][key]
+    return template.format(**values)
+
+
 def of_step(lang: str, dialect: str, name: str) -> dict[str, str]:
     """A step's "title" and "text".
 
