@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from unicodedata import combining, east_asian_width
 
-COLOURS = {"title": "1", "code": "36", "winner": "1;32", "padding": "2", "context": "2"}
+_PAINT = re.compile("\x1b\\[[0-9;]*m")
+COLOURS = {
+    "title": "1",
+    "code": "36",
+    "winner": "1;32",
+    "padding": "2",
+    "context": "2",
+    "wrong": "1;31",
+}
 # What no line may begin with, and with what none may end, in Japanese as in English.
 _NOT_FIRST = "、。，・：；？！」』）】〕］〉》ーゃゅょっャュョッァィゥェォ々〜…,.;:!?)]}"  # noqa: RUF001
 _NOT_LAST = "「『（【〔［〈《([{"  # noqa: RUF001
@@ -26,11 +35,12 @@ def painted(text: str, role: str, colour: bool) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns it takes; Chinese and Japanese characters take two.
+    """How many columns it takes; Chinese and Japanese characters take two, colours none.
 
-    >>> width("dx"), width("勾配 dx")
-    (2, 7)
+    >>> width("dx"), width("勾配 dx"), width(painted("dx", "title", True))
+    (2, 7, 2)
     """
+    text = _PAINT.sub("", text)
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text if not combining(c))
 
 

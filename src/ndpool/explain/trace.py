@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import PoolError, shown
 from ..geometry import Geometry, Padding, Size
-from . import coordinates, dialects, hidden, reading, sentences
+from . import coordinates, dialects, hidden, reading, sentences, text
 from .config import Config, config
 from .part import Part, part
 from .steps import Array, Cell, Index, Role, Step, indices
@@ -199,6 +199,11 @@ class Trace:
         return reading.incomplete(self)
 
     @cached_property
+    def busiest(self) -> Index:
+        """The cell of dx that won most windows."""
+        return reading.busiest(self)
+
+    @cached_property
     def axes(self) -> dict[str, coordinates.Axis]:
         """Each axis by the name it has in `Step.axes`: its offset in the whole, and sizes."""
         return coordinates.axes(self.config, self.part)
@@ -211,6 +216,17 @@ class Trace:
         'dx[0,0,1,1] = 1, from output (0,0): it won 1 of the 4 windows that hold it.'
         """
         return sentences.sentence(self, name, index)
+
+    def text(self, width: int = 80, color: bool | None = None) -> str:
+        """The walk through all steps, as text of at most `width` columns.
+
+        Winners stand in square brackets. `color` adds colour; None does so where standard output
+        is a terminal and NO_COLOR is not set. Raises PoolError for fewer than 40 columns.
+        """
+        return text.text(self, width, color)
+
+    def __str__(self) -> str:
+        return self.text(color=False)
 
     @property
     def hidden(self) -> str | None:
