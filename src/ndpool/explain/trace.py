@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -224,6 +226,13 @@ class Trace:
         is a terminal and NO_COLOR is not set. Raises PoolError for fewer than 40 columns.
         """
         return text.text(self, width, color)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the page: one file that works offline, with every step linked to touch.
+
+        OSError as `open` raises it.
+        """
+        import_module(".page", __package__).save(self, path)
 
     def __str__(self) -> str:
         return self.text(color=False)
