@@ -26,9 +26,9 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ndpool`` with these arguments, those of the process by default; the exit status.
 
-    0 is success; 2 wrong usage, or bad input or a missing package with one line on standard error; 130 Ctrl-C; 141 a
-    reader who left, as in ``ndpool info | head -1``. As is usual with argparse, SystemExit is
-    raised for ``--help``, ``--version`` and unknown options.
+    0 is success; 2 wrong usage, bad input or a missing package, with one line on standard error;
+    130 Ctrl-C; 141 a reader who left, as in ``ndpool info | head -1``. As is usual with argparse,
+    SystemExit is raised for ``--help``, ``--version`` and unknown options.
     """
     called, rest = _parser().parse_known_args(argv)
     try:

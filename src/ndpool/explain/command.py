@@ -47,7 +47,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--dilation", type=_sizes, metavar="D", help="from cell to cell of a window (default: 1)")
     add("--ceil", action="store_true", help="round the output's size up")
     add("--dy", metavar="DY",
-        help="the gradient that comes back: out (default), ones, powers of two, or a file")  # fmt: skip
+        help="gradient that comes back: out (default), ones, powers (of two), or a file",
+        )  # fmt: skip
     add("--dialect", choices=list(DIALECTS), default="rows",
         help="im2col into rows (default) or columns, or direct, without it")  # fmt: skip
     add("--lang", choices=languages(), default="en", help="language (default: %(default)s)")

@@ -129,7 +129,7 @@ def _block(table: Table, columns: int, colour: bool) -> tuple[_Drawing, int]:
     size = max((len(text) for text in (*table.cells.reshape(-1), *table.heads)), default=1)
     gutter = max(map(len, table.labels), default=0) + bool(table.labels)
     kept_rows = _kept(rows, MOST_ROWS)
-    kept = _kept(places, max(3, (columns - gutter) // (size + 2)))
+    kept = _kept(places, max(1, (columns - gutter) // (size + 2)))
 
     drawn = [table.symbol] if table.symbol else []
     if table.heads:
@@ -157,7 +157,8 @@ def _kept(count: int, most: int) -> list[int | None]:
     """The positions that are shown; None stands for those left out."""
     if count <= most:
         return list(range(count))
-    return [*range(most - 2), None, count - 1]
+    last = [count - 1] if most > 2 else []
+    return [*range(max(1, most - 1 - len(last))), None, *last]
 
 
 def _plain(texts: Sequence[str], at: int | None, size: int) -> str:
@@ -167,7 +168,10 @@ def _plain(texts: Sequence[str], at: int | None, size: int) -> str:
 def _cell(text: str, role: str, size: int, colour: bool) -> str:
     marked = MARKS[role].format(text)
     before = " " * (size + 2 - len(marked))
-    return before + (painted(marked, role, colour) if role else marked)
+    if not role:
+        return before + marked
+    # Spaces stay outside of the colour, so that they can be cut off at the end of a line.
+    return before + marked.replace(marked.strip(), painted(marked.strip(), role, colour))
 
 
 def _beside(drawings: Sequence[_Drawing], columns: int) -> list[str]:

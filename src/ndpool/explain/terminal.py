@@ -56,12 +56,23 @@ def wrapped(text: str, columns: int, indent: str = "", first: str | None = None)
     ['勾配を足', 'し込む。']
     """
     lines, line, head = [], "", indent if first is None else first
-    for piece in _pieces(text):
+    longest = columns - max(width(head), width(indent))
+    for piece in (part for whole in _pieces(text) for part in _cut(whole, longest)):
         if line and width(head + line + piece.rstrip()) > columns:
             lines.append((head + line).rstrip())
             line, head = "", indent
         line += piece if line else piece.lstrip()
     return [*lines, (head + line).rstrip()]
+
+
+def _cut(piece: str, columns: int) -> list[str]:
+    """A piece that is too long for any line, cut at its width."""
+    parts = [""]
+    for character in piece:
+        if width(parts[-1] + character.rstrip()) > columns:
+            parts.append("")
+        parts[-1] += character
+    return parts
 
 
 def _pieces(text: str) -> list[str]:

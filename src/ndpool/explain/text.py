@@ -148,14 +148,15 @@ class _Walk:
         before = self.trace["dout"]
         yield from self.axes_moved(before, step)
         yield from self.paragraph(self.say("so_coordinates_change"))
-        yield f"{INDENT}{_call(before.symbol, before.axes)} -> {_call(step.symbol, step.axes)}"
+        yield from self.paragraph(
+            f"{_call(before.symbol, before.axes)} -> {_call(step.symbol, step.axes)}"
+        )
         for at in self.examples(before):
             (_, to), *_ = (c for c in self.trace.goes_to("dout", *at) if c[0] == step.name)
             value = shown(before.array[at])
             came, went = (self.trace.whole_index(s.name, i) for s, i in ((before, at), (step, to)))
-            yield (
-                f"{INDENT}{_call(before.symbol, came)} <{value}> -> "
-                f"{_call(step.symbol, went)} <{value}>"
+            yield from self.paragraph(
+                f"{_call(before.symbol, came)} <{value}> -> {_call(step.symbol, went)} <{value}>"
             )
 
     def axes_moved(self, before: Step, after: Step) -> Iterator[str]:
@@ -164,7 +165,7 @@ class _Walk:
             to = after.axes.index(axis)
             key = "axis_stays" if to == number else "axis_moves"
             what = self.say(f"axis_{axis}")
-            yield INDENT + self.say(key, number=number, to=to, axis=axis, what=what)
+            yield from self.paragraph(self.say(key, number=number, to=to, axis=axis, what=what))
 
     def of_fill(self, step: Step) -> Iterator[str]:
         """The rows, the places, and the first few of the assignments."""
@@ -183,7 +184,9 @@ class _Walk:
             came = _call(
                 self.trace["transpose"].symbol, self.trace.whole_index("transpose", source)
             )
-            yield f"{INDENT}{step.symbol}[{to[0]}, {to[1]}] = {came} <{shown(step.array[at])}>"
+            yield from self.paragraph(
+                f"{step.symbol}[{to[0]}, {to[1]}] = {came} <{shown(step.array[at])}>"
+            )
         yield from self.paragraph(self.say("and_so_on"))
 
     def closing(self) -> Iterator[str]:
