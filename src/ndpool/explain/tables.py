@@ -128,15 +128,15 @@ def _block(table: Table, columns: int, colour: bool) -> tuple[_Drawing, int]:
     rows, places = table.cells.shape
     size = max((len(text) for text in (*table.cells.reshape(-1), *table.heads)), default=1)
     gutter = max(map(len, table.labels), default=0) + bool(table.labels)
-    kept_rows = _kept(rows, MOST_ROWS)
-    kept = _kept(places, max(1, (columns - gutter) // (size + 2)))
+    kept_rows = kept(rows, MOST_ROWS)
+    shown_places = kept(places, max(1, (columns - gutter) // (size + 2)))
 
     drawn = [table.symbol] if table.symbol else []
     if table.heads:
-        drawn.append(" " * gutter + "".join(_plain(table.heads, at, size) for at in kept))
+        drawn.append(" " * gutter + "".join(_plain(table.heads, at, size) for at in shown_places))
     for row in kept_rows:
         if row is None:
-            drawn.append(" " * gutter + "".join(f" {ELLIPSIS:>{size}} " for _ in kept))
+            drawn.append(" " * gutter + "".join(f" {ELLIPSIS:>{size}} " for _ in shown_places))
             continue
         label = table.labels[row].rjust(gutter - 1) + " " if table.labels else ""
         drawn.append(
@@ -145,15 +145,15 @@ def _block(table: Table, columns: int, colour: bool) -> tuple[_Drawing, int]:
                 f" {ELLIPSIS:>{size}} "
                 if at is None
                 else _cell(table.cells[row, at], str(table.roles[row, at]), size, colour)
-                for at in kept
+                for at in shown_places
             )
         )
-    shown = sum(row is not None for row in kept_rows) * sum(at is not None for at in kept)
-    across = max(gutter + len(kept) * (size + 2), len(table.symbol))
+    shown = sum(row is not None for row in kept_rows) * sum(at is not None for at in shown_places)
+    across = max(gutter + len(shown_places) * (size + 2), len(table.symbol))
     return _Drawing(drawn, across), rows * places - shown
 
 
-def _kept(count: int, most: int) -> list[int | None]:
+def kept(count: int, most: int) -> list[int | None]:
     """The positions that are shown; None stands for those left out."""
     if count <= most:
         return list(range(count))

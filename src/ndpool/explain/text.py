@@ -181,12 +181,10 @@ class _Walk:
             at = (place, window) if step.axes[0] == "h·w" else (window, place)
             ((_, source),) = step.sources(*at)
             to = self.trace.whole_index("fill", at)
-            came = _call(
-                self.trace["transpose"].symbol, self.trace.whole_index("transpose", source)
-            )
-            yield from self.paragraph(
-                f"{step.symbol}[{to[0]}, {to[1]}] = {came} <{shown(step.array[at])}>"
-            )
+            came = self.trace.whole_index("transpose", source)
+            left = f"{step.symbol}[{to[0]}, {to[1]}]"
+            right = f"{_call(self.trace['transpose'].symbol, came)} <{shown(step.array[at])}>"
+            yield from self.paragraph(f"{left} = {right}")
         yield from self.paragraph(self.say("and_so_on"))
 
     def closing(self) -> Iterator[str]:

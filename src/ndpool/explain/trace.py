@@ -13,8 +13,9 @@ import numpy as np
 
 from ..errors import PoolError, shown
 from ..geometry import Geometry, Padding, Size
-from . import coordinates, dialects, hidden, reading, sentences, text
+from . import coordinates, dialects, figures, hidden, reading, sentences, text
 from .config import Config, config
+from .figures import Picture
 from .part import Part, part
 from .steps import Array, Cell, Index, Role, Step, indices
 from .sums import Sums, sums
@@ -233,6 +234,15 @@ class Trace:
         OSError as `open` raises it.
         """
         import_module(".page", __package__).save(self, path)
+
+    def figure(self, kind: str) -> Picture:
+        """A picture for print, as `svg()`, `png()` or `save(path)`; a notebook shows it by itself.
+
+        `kind`: "image_to_matrix", "forward", "gradient_to_columns", "columns_to_image" and
+        "backward" are the second notebook's; "images" shows input, winners and gradient as images.
+        Raises PoolError for another kind, and MissingExtra without matplotlib.
+        """
+        return figures.figure(self, kind)
 
     def __str__(self) -> str:
         return self.text(color=False)
