@@ -112,7 +112,10 @@ def images(trace: Trace) -> Figure:
 def _laid_out(trace: Trace, step: Step) -> Panel:
     """A vector as a column; a matrix as it is; of more axes, the matrices in a near square."""
     *leading, rows, columns = _as_matrices(step)
-    texts = np.array(all_shown(step.array)).reshape(*leading, rows, columns)
+    texts = np.array(all_shown(step.array)).reshape(step.shape)
+    if step.padding is not None:
+        texts[step.padding] = ""
+    texts = texts.reshape(*leading, rows, columns)
     cell = max(CELL, DIGIT * max(map(len, texts.reshape(-1))) + 0.08)
     kept_rows, kept_columns = kept(rows, MOST), kept(columns, MOST)
     block_width, block_height = cell * len(kept_columns), CELL * len(kept_rows)
@@ -177,7 +180,7 @@ def _panel(
                     _word(ax, corner, panel.cell, "…", FAINT)
                     continue
                 at = (*block.at, row, column)
-                text = "" if padding[at] else str(panel.texts[at])
+                text = str(panel.texts[at])
                 is_nothing = step.phase == "backward" and not marked[at] and not won.all()
                 _box(ax, corner, panel.cell, bool(marked[at]), bool(padding[at]))
                 _word(ax, corner, panel.cell, text, FAINT if is_nothing else INK, bool(marked[at]))

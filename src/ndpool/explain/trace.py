@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import PoolError, shown
 from ..geometry import Geometry, Padding, Size
-from . import coordinates, dialects, figures, hidden, reading, sentences, text
+from . import coordinates, dialects, figures, hidden, notebook, reading, sentences, text
 from .config import Config, config
 from .figures import Picture
 from .part import Part, part
@@ -243,6 +243,9 @@ class Trace:
         Raises PoolError for another kind, and MissingExtra without matplotlib.
         """
         return figures.figure(self, kind)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return notebook.mimebundle(self)
 
     def __str__(self) -> str:
         return self.text(color=False)
