@@ -1,16 +1,34 @@
 """Pooling for NumPy arrays, forward and backward."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .engines.native import set_num_threads
 from .errors import PoolError
 from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
+
+if TYPE_CHECKING:
+    from .explain.trace import explain as explain
 
 __version__ = "0.1.0"
 __all__ = [
     "MaxPool",
     "PoolError",
     "convert_indices",
+    "explain",
     "max_pool",
     "max_pool_backward",
     "set_num_threads",
 ]
+_CALLABLE_MODULES = ("explain",)  # imported when they are first asked for; see `ndpool.callable`
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CALLABLE_MODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
