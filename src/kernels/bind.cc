@@ -358,13 +358,15 @@ class Pooling {
 
   using Key = std::tuple<bool, int, int, int64_t, int64_t>;
 
-  // Null for other windows, and where the pooled axes of this x do not lie without a gap.
+  // Null for other windows, and where the pooled axes lie with gaps between them, in x or in y.
   std::shared_ptr<const ForwardPlan> pairs_plan(const Work& work, int kind) {
     const std::lock_guard<std::mutex> guard(lock_);
     bool without_gap = true;
-    int64_t step = 1;
-    for (int a = work.axes - 1; a >= 0; step *= work.axis[a--].n) {
-      without_gap &= work.axis[a].x_step == step;
+    int64_t x_step = 1, y_step = 1;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      without_gap &= work.axis[a].x_step == x_step && work.axis[a].y_step == y_step;
+      x_step *= work.axis[a].n;
+      y_step *= work.axis[a].out;
     }
     if (!without_gap) return nullptr;
     const Key key{false, element_bytes(kind), 0, work.inner, work.outer_count};
