@@ -45,6 +45,17 @@ def incomplete(trace: Trace) -> Array:
     return marked
 
 
+def busiest(trace: Trace) -> Index:
+    """The cell of dx, all of whose windows are shown, that won most; the first of several."""
+    step, cells = trace["out"], np.arange(trace.out.size)
+    while step.name != "x":  # every output at once, from each to the one that it was copied from
+        (link,) = _values(step)
+        step, cells = trace[link.step], link.cells[link.starts[cells]]
+    won = np.bincount(cells, minlength=step.array.size).reshape(step.shape)
+    won[trace.incomplete] = -1
+    return tuple(int(i) for i in np.unravel_index(np.argmax(won), won.shape))
+
+
 def place(trace: Trace, step: Step, index: Index) -> dict[str, int]:
     """Where a cell stands along each named axis, in the whole; composite axes taken apart."""
     named: dict[str, int] = {}

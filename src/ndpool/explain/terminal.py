@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from unicodedata import combining, east_asian_width
 
-COLOURS = {"title": "1", "code": "36", "winner": "1;32", "padding": "2", "context": "2"}
+_PAINT = re.compile("\x1b\\[[0-9;]*m")
+COLOURS = {
+    "title": "1",
+    "code": "36",
+    "winner": "1;32",
+    "padding": "2",
+    "context": "2",
+    "wrong": "1;31",
+}
 # What no line may begin with, and with what none may end, in Japanese as in English.
 _NOT_FIRST = "、。，・：；？！」』）】〕］〉》ーゃゅょっャュョッァィゥェォ々〜…,.;:!?)]}"  # noqa: RUF001
 _NOT_LAST = "「『（【〔［〈《([{"  # noqa: RUF001
@@ -26,11 +35,12 @@ def painted(text: str, role: str, colour: bool) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns it takes; Chinese and Japanese characters take two.
+    """How many columns it takes; Chinese and Japanese characters take two, colours none.
 
-    >>> width("dx"), width("勾配 dx")
-    (2, 7)
+    >>> width("dx"), width("勾配 dx"), width(painted("dx", "title", True))
+    (2, 7, 2)
     """
+    text = _PAINT.sub("", text)
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text if not combining(c))
 
 
@@ -46,12 +56,23 @@ def wrapped(text: str, columns: int, indent: str = "", first: str | None = None)
     ['勾配を足', 'し込む。']
     """
     lines, line, head = [], "", indent if first is None else first
-    for piece in _pieces(text):
+    longest = columns - max(width(head), width(indent))
+    for piece in (part for whole in _pieces(text) for part in _cut(whole, longest)):
         if line and width(head + line + piece.rstrip()) > columns:
             lines.append((head + line).rstrip())
             line, head = "", indent
         line += piece if line else piece.lstrip()
     return [*lines, (head + line).rstrip()]
+
+
+def _cut(piece: str, columns: int) -> list[str]:
+    """A piece that is too long for any line, cut at its width."""
+    parts = [""]
+    for character in piece:
+        if width(parts[-1] + character.rstrip()) > columns:
+            parts.append("")
+        parts[-1] += character
+    return parts
 
 
 def _pieces(text: str) -> list[str]:

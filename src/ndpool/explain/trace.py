@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from ..errors import PoolError, shown
 from ..geometry import Geometry, Padding, Size
-from . import coordinates, dialects, hidden, reading, sentences
+from . import coordinates, dialects, figures, hidden, notebook, reading, sentences, text
 from .config import Config, config
+from .figures import Picture
 from .part import Part, part
 from .steps import Array, Cell, Index, Role, Step, indices
 from .sums import Sums, sums
@@ -199,6 +202,11 @@ class Trace:
         return reading.incomplete(self)
 
     @cached_property
+    def busiest(self) -> Index:
+        """The cell of dx that won most windows."""
+        return reading.busiest(self)
+
+    @cached_property
     def axes(self) -> dict[str, coordinates.Axis]:
         """Each axis by the name it has in `Step.axes`: its offset in the whole, and sizes."""
         return coordinates.axes(self.config, self.part)
@@ -211,6 +219,36 @@ class Trace:
         'dx[0,0,1,1] = 1, from output (0,0): it won 1 of the 4 windows that hold it.'
         """
         return sentences.sentence(self, name, index)
+
+    def text(self, width: int = 80, color: bool | None = None) -> str:
+        """The walk through all steps, as text of at most `width` columns.
+
+        Winners stand in square brackets. `color` adds colour; None does so where standard output
+        is a terminal and NO_COLOR is not set. Raises PoolError for fewer than 40 columns.
+        """
+        return text.text(self, width, color)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the page: one file that works offline, with every step linked to touch.
+
+        OSError as `open` raises it.
+        """
+        import_module(".page", __package__).save(self, path)
+
+    def figure(self, kind: str) -> Picture:
+        """A picture for print, as `svg()`, `png()` or `save(path)`; a notebook shows it by itself.
+
+        `kind`: "image_to_matrix", "forward", "gradient_to_columns", "columns_to_image" and
+        "backward" are the second notebook's; "images" shows input, winners and gradient as images.
+        Raises PoolError for another kind, and MissingExtra without matplotlib.
+        """
+        return figures.figure(self, kind)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return notebook.mimebundle(self)
+
+    def __str__(self) -> str:
+        return self.text(color=False)
 
     @property
     def hidden(self) -> str | None:

@@ -28,7 +28,7 @@ class App {
     } catch (error) {
       this.failed(error);
     }
-    byId("settings").open = innerWidth > 768;
+    byId("settings").open = !this.stepsView.isNarrow;
     this.show();
     addEventListener("hashchange", () => this.addressChanged());
     addEventListener("resize", () => this.resized());
@@ -203,6 +203,7 @@ class App {
   resized() {
     clearTimeout(this.resizeTimer);
     this.resizeTimer = setTimeout(() => {
+      this.stepsView.measure();
       this.stepsView.show(this.trace, this.config.dialect, this.view.show);
       this.light();
     }, 100);

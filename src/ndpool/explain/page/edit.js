@@ -29,8 +29,9 @@ const EDITS = {
     next.x = parseArray(text);
     next.region = next.image = next.channel = next.base = null;
   },
+  // An array as the page's JSON has it.
   x(next, x) {
-    next.x = x;
+    next.x = decodeArray(x);
     next.region = next.image = next.channel = next.base = null;
   },
   fill(next, kind) {

@@ -127,19 +127,22 @@ class RegionMap {
     const { images, channels } = this.trace.problem;
     const { data, shape } = this.config.x;
     const plane = (images[0] * shape[1] + channels[0]) * H * W;
-    const at = (i) => {
+    const values = new Float64Array(height * width);
+    let [low, high] = [Infinity, -Infinity];
+    for (let i = 0; i < values.length; i += 1) {
       const [row, column] = [Math.floor(i / width), i % width];
-      return Number(data[plane + Math.floor((row * H) / height) * W + Math.floor((column * W) / width)]);
-    };
-    const values = Float64Array.from({ length: height * width }, (_, i) => at(i));
-    const finite = values.filter(Number.isFinite);
-    const [low, high] = finite.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+      const from = Math.floor((row * H) / height) * W + Math.floor((column * W) / width);
+      values[i] = Number(data[plane + from]);
+      if (values[i] < low && values[i] > -Infinity) low = values[i];
+      if (values[i] > high && values[i] < Infinity) high = values[i];
+    }
     const context = this.canvas.getContext("2d");
     this.image = context.createImageData(width, height);
-    values.forEach((value, i) => {
-      const grey = 255 * Math.max(0, Math.min(1, (value - low) / (high - low || 1)));
-      this.image.data.set([grey, grey, grey, 255], 4 * i);
-    });
+    const pixels = new Uint32Array(this.image.data.buffer);
+    for (let i = 0; i < values.length; i += 1) {
+      const grey = Math.round(255 * Math.max(0, Math.min(1, (values[i] - low) / (high - low || 1))));
+      pixels[i] = 0xff000000 | (grey * 0x010101);
+    }
   }
 }
 

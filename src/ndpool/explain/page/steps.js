@@ -32,11 +32,17 @@ class StepsView {
     this.root = root;
     this.matrices = [];
     this.key = "";
+    this.measure();
+  }
+
+  // Asked once and on resizing only: asking lays out the page.
+  measure() {
+    this.isNarrow = innerWidth < 720;
   }
 
   // Draws the trace: anew where a shape has changed, else only what stands in the cells.
   show(trace, dialect, show) {
-    const isNarrow = this.root.clientWidth < 720;
+    const { isNarrow } = this;
     const shapes = trace.steps.map(({ name, shape }) => `${name}${shape}`);
     const key = [dialect, isNarrow, Say.lang, JSON.stringify(axesOf(trace.problem)), ...shapes].join();
     if (key !== this.key) this.build(trace, dialect, isNarrow);
@@ -111,7 +117,7 @@ class StepsView {
       if (cells[i].textContent !== text) cells[i].textContent = text;
       if (show === "value") longest = Math.max(longest, text.length);
     }
-    table.style.setProperty("--longest", Math.min(longest, 8));
+    table.style.setProperty("--longest", longest);
     const section = this.root.querySelector(`#step-${step.name}`);
     section.classList.toggle("wordy", show !== "value");
     section.querySelector(".dtype").textContent = step.array.dtype;
