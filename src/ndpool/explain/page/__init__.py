@@ -141,6 +141,7 @@ def _script() -> str:
     known = {
         "WORDS": {lang: {key: words(lang)[key] for key in WORDS} for lang in languages()},
         "DIALECTS": layout(),
+        "MOMENTS": json.loads(files("ndpool.explain").joinpath("moments.json").read_text("utf-8")),
     }
     constants = "".join(f"const {name} = {_json(value)};\n" for name, value in known.items())
     sources = "".join(_lean(_read(f"{name}.js")) for name in SCRIPTS)

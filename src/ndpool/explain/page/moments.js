@@ -1,80 +1,61 @@
-// The hard moments: each a small example that shows it, and grids that set right beside wrong.
+// The hard moments of moments.json: each a small example, and grids that set right beside wrong.
+// The grids are made of whatever is configured, so that they follow when it is edited.
 
-const MOMENTS = {
-  overlap: {
-    x: [[1, 3, 2], [4, 9, 5], [2, 6, 1]],
-    change: { kernel: [2, 2], stride: [1, 1], dy: "powers" },
-    pin: "dx.0.0.1.1",
-    compare: compareAdding,
-  },
-  transpose: {
-    shape: [2, 2, 4, 5],
-    change: { kernel: [2, 2], stride: [2, 2] },
-    pin: "out.0.0.0.1",
-    compare: compareReshape,
-  },
-  padding: {
-    x: [[-1, -5, -2], [-4, -3, -8], [-7, -6, -9]],
-    dtype: "float64",
-    change: { kernel: [2, 2], stride: [2, 2], before: [1, 1], dy: "ones" },
-    pin: "out.0.0.0.0",
-    compare: comparePadding,
-  },
-  unseen: {
-    shape: [1, 1, 5, 5],
-    change: { kernel: [2, 2], stride: [2, 2] },
-    pin: "x.0.0.4.4",
-    compare: compareRounding,
-  },
-  ceil: {
-    shape: [1, 1, 5, 5],
-    change: { kernel: [2, 2], stride: [2, 2], ceil: true },
-    pin: "out.0.0.2.2",
-    compare: compareRounding,
-  },
-  ties: {
-    x: [[0, 0, 3, 1], [0, 0, 3, 3], [5, 2, 0, 0], [2, 5, 0, 0]],
-    change: { kernel: [2, 2], stride: [2, 2], dy: "powers" },
-    pin: "x.0.0.0.2",
-    compare: compareTies,
-  },
-  nan: {
-    x: [[1, NaN, 4, 2], [3, 2, NaN, NaN], [7, 1, 0, 6], [2, 8, 5, 3]],
-    dtype: "float64",
-    change: { kernel: [2, 2], stride: [2, 2], dy: "powers" },
-    pin: "out.0.0.0.1",
-    compare: compareNan,
-  },
+const COMPARE = {
+  overlap: compareAdding,
+  transpose: compareReshape,
+  padding: comparePadding,
+  unseen: compareRounding,
+  ceil: compareRounding,
+  ties: compareTies,
+  nan: compareNan,
 };
 
-const PLAIN = {
-  stride: [2, 2], dilation: [1, 1], before: [0, 0], after: [0, 0], ceil: false, dy: "out",
-  dialect: "rows", image: null, channel: null, region: null, name: null, base: null,
-};
+const momentNamed = (wanted) => MOMENTS.find(({ name }) => name === wanted);
 
-function momentConfig(name, original) {
-  const { x, shape, dtype = "int64", change } = MOMENTS[name];
-  const array = shape ? codedArray(shape) : arrayOf(x, dtype);
-  return { ...original, ...PLAIN, x: array, ...change };
+function momentConfig(name, { lang, dialect }) {
+  const { x, kernel_size, stride, padding = 0, ceil_mode = false, dy = "out" } = momentNamed(name);
+  const both = (size) => [size, size];
+  return {
+    name: null,
+    x: x.shape ? codedArray(x.shape) : arrayOf(x.data, x.dtype),
+    dy,
+    kernel: both(kernel_size),
+    stride: both(stride ?? kernel_size),
+    dilation: [1, 1],
+    before: both(padding),
+    after: both(padding),
+    ceil: ceil_mode,
+    dialect,
+    lang,
+    image: null,
+    channel: null,
+    region: null,
+    base: null,
+  };
 }
 
-function arrayOf(rows, dtype) {
-  const array = zeros(dtype, [1, 1, rows.length, rows[0].length]);
-  rows.flat().forEach((value, i) => (array.data[i] = isBig(dtype) ? BigInt(value) : value));
-  return array;
+const arrayOf = (rows, dtype) =>
+  decodeArray({ dtype, shape: [1, 1, rows.length, rows[0].length], data: rows.flat() });
+
+function momentPin(name) {
+  const { step, index } = momentNamed(name).pin;
+  return [step, ...index].join(".");
 }
 
 function showMoment(root, name, config, trace) {
-  root.hidden = !(name in MOMENTS);
+  root.hidden = !momentNamed(name);
   if (root.hidden) return;
+  const { title, text } = Say.section("moments")[name];
   const grids = element("div", { class: "grids" });
-  for (const shown of MOMENTS[name].compare(config, trace)) grids.append(smallGrid(shown));
-  root.replaceChildren(
-    element("h2", {}, Say.page(`moment_${name}`)),
-    element("p", {}, Say.page(`moment_${name}_text`)),
-    grids,
-  );
+  for (const grid of COMPARE[name](config, trace)) grids.append(smallGrid(grid));
+  const command = element("p", { class: "note" }, Say.page("inTerminal"));
+  command.append(" ", element("code", {}, `ndpool explain --moment ${name}`));
+  root.replaceChildren(element("h2", {}, title), element("p", {}, text), grids, command);
 }
+
+// What stands on its button: the title up to its colon.
+const momentShort = (name) => Say.section("moments")[name].title.split(/[:：]/)[0];
 
 // ---- right beside wrong; each grid is { word, array, differs, note } ----
 

@@ -140,15 +140,16 @@ function positional(shortest, size) {
 
 function scientific(shortest, size) {
   const isShort = shortest.toExponential().split("e")[0].length <= 5;
-  const [front, power] = (isShort ? shortest : Number(toDigits(size, 4))).toExponential().split("e");
+  const [digits, power] = (isShort ? shortest.toExponential() : toDigits(size, 4)).split("e");
+  const front = digits.includes(".") ? digits.replace(/\.?0*$/, "") : digits;
   return `${front}e${power[0]}${power.slice(1).padStart(2, "0")}`;
 }
 
 const exponentOfTen = (value) => Number(value.toExponential().split("e")[1]);
 
-// toPrecision, but of two equally near numbers the even one, as NumPy chooses.
+// toExponential of `count` digits, but of two equally near numbers the even one, as NumPy chooses.
 function toDigits(value, count) {
-  const up = value.toPrecision(count);
+  const up = value.toExponential(count - 1);
   const [digits, power] = value.toExponential(Math.min(100, count + 50)).split("e");
   const all = digits.replace(/[-.]/g, "");
   const isTie = /^50*$/.test(all.slice(count));

@@ -30,7 +30,7 @@ class Tools {
     const shows = SHOWS.map((show) => [show, Say.page(`show_${show}`)]);
     this.choice("shows", shows, (show) => app.look({ show }));
     this.legend();
-    byId("momentlist").replaceChildren(...Object.keys(MOMENTS).map((name) => this.momentItem(name)));
+    byId("momentlist").replaceChildren(...MOMENTS.map(({ name }) => this.momentItem(name)));
   }
 
   choice(id, options, chosen) {
@@ -54,7 +54,7 @@ class Tools {
 
   momentItem(name) {
     const item = element("li");
-    const button = element("button", { type: "button", value: name }, Say.page(`moment_${name}`));
+    const button = element("button", { type: "button", value: name }, momentShort(name));
     button.addEventListener("click", () => this.moment(name));
     item.append(button);
     return item;
@@ -95,8 +95,8 @@ class Tools {
     }
     app.walk.end();
     app.remember();
-    app.view = { ...app.view, moment: name, walk: "", pin: MOMENTS[name].pin };
-    app.load(momentConfig(name, app.original));
+    app.view = { ...app.view, moment: name, walk: "", pin: momentPin(name) };
+    app.load(momentConfig(name, app.config));
   }
 
   // ---- the words about a cell ----
