@@ -76,11 +76,24 @@ class Page:
         self.tab = tab
         self.requests: list[str] = []
         self.errors: list[str] = []
-        tab.on("request", lambda request: self.requests.append(request.url))
-        tab.on("pageerror", lambda error: self.errors.append(str(error)))
-        tab.on("console", self._console)
+        self._heard = {"request": self._request, "pageerror": self._error, "console": self._console}
+        for event, heard in self._heard.items():
+            tab.on(event, heard)
         self.url = path.resolve().as_uri()
         self.go(hash)
+
+    def close(self, keep: bool) -> None:
+        """Close the tab, or keep it for another page."""
+        for event, heard in self._heard.items():
+            self.tab.remove_listener(event, heard)
+        if not keep:
+            self.tab.close()
+
+    def _request(self, request: Any) -> None:
+        self.requests.append(request.url)
+
+    def _error(self, error: Any) -> None:
+        self.errors.append(str(error))
 
     def _console(self, message: Any) -> None:
         if message.type in ("error", "warning"):
@@ -90,7 +103,15 @@ class Page:
         """Load the page anew, with this address."""
         self.tab.goto("about:blank")
         self.tab.goto(self.url + hash)
-        self.tab.wait_for_function("document.documentElement.dataset.ready === 'yes'")
+        self.wait("document.documentElement.dataset.ready === 'yes'")
+
+    def wait(self, script: str, milliseconds: int = 8000) -> None:
+        """Until this is true. (Playwright's own way of waiting needs eval, which the page forbids.)"""
+        for _ in range(milliseconds // 50):
+            if self.run(script):
+                return
+            self.tab.wait_for_timeout(50)
+        raise AssertionError(f"not true after {milliseconds} ms: {script}")
 
     def run(self, script: str, *values: Any) -> Any:
         return self.tab.evaluate(script, *values)

@@ -20,22 +20,31 @@ def chromium():
         yield running
 
 
+@pytest.fixture(scope="session")
+def plain_tab(chromium):
+    """One tab for most tests: a new one takes a second."""
+    tab = chromium.new_page(viewport={"width": 1400, "height": 900})
+    yield tab
+    tab.close()
+
+
 @pytest.fixture
-def open_page(chromium, tmp_path):
-    """A function that saves the page of a trace and opens it; what went wrong in it is an error."""
+def open_page(chromium, plain_tab, tmp_path):
+    """A function that saves the page of a trace and opens it; what went wrong in it is an error.
+
+    Words about how to open it make a tab of its own; without them there is one page at a time.
+    """
     from ndpool.explain import page
 
-    tabs, pages = [], []
+    opened = []
 
     def open_trace(trace, hash="", **how):
-        path = page.save(trace, tmp_path / f"page{len(tabs)}.html")
-        how = {"viewport": {"width": 1400, "height": 900}, **how}
-        tabs.append(chromium.new_page(**how))
-        pages.append(browser.Page(tabs[-1], path, hash))
-        return pages[-1]
+        path = page.save(trace, tmp_path / f"page{len(opened)}.html")
+        tab = chromium.new_page(**how) if how else plain_tab
+        opened.append(browser.Page(tab, path, hash))
+        return opened[-1]
 
     yield open_trace
-    for tab in tabs:
-        tab.close()
-    for opened in pages:
-        assert opened.errors == []
+    for one in opened:
+        one.close(keep=one.tab is plain_tab)
+    assert [error for one in opened for error in one.errors] == []

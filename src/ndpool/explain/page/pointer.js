@@ -36,8 +36,10 @@ class Pointer {
     this.app.light();
   }
 
+  // After a change only the cell that has the keyboard is still pointed at.
   forget() {
-    this.at = null;
+    const target = document.activeElement;
+    this.at = target.matches(":focus-visible") ? this.cellOf({ target }) : null;
   }
 
   click(event) {

@@ -149,8 +149,8 @@ class Tools {
     const pinned = this.app.pinned();
     if (!pinned || pinned.number !== at.number || pinned.cell !== at.cell) this.app.pin(at.number, at.cell);
     const field = byId("cellvalue");
+    field.focus(); // first, because leaving the cell writes its number there
     field.value = text ?? exactText(step.array.dtype, step.array.data[at.cell]);
-    field.focus();
     if (text === undefined) field.select();
   }
 
@@ -158,14 +158,13 @@ class Tools {
     event.preventDefault();
     const pinned = this.app.pinned();
     const { step, index } = this.cellAt(pinned);
-    const { x, dy } = this.app.config;
-    const [, , OH, OW] = [0, 0, ...this.app.trace.problem.whole.out];
-    const shape = step.name === "x" ? x.shape : [x.shape[0], x.shape[1], OH, OW];
-    const pair = [flat(index, shape), byId("cellvalue").value];
+    const { x, base } = this.app.config;
+    const sizes = step.name === "x" ? x.shape.slice(2) : this.app.trace.problem.whole.out;
+    const [n, c, ...place] = index;
+    const at = [n - (base?.n ?? 0), c - (base?.c ?? 0), ...place];
+    const pair = [flat(at, [...x.shape.slice(0, 2), ...sizes]), byId("cellvalue").value];
     const field = step.name === "x" ? "cells" : "dout";
-    if (typeof dy === "object" || field === "cells" || dy) {
-      if (this.app.tryEdit({ [field]: [pair] }, "cell")) this.backToCell();
-    }
+    if (this.app.tryEdit({ [field]: [pair] }, "cell")) this.backToCell();
   }
 
   backToCell() {
