@@ -105,7 +105,7 @@ def images(trace: Trace) -> Figure:
             ax.set_title(title + more, fontsize=FONT, family="monospace")
             ax.set_xticks([])
             ax.set_yticks([])
-    figure.set_layout_engine("tight")
+    figure.tight_layout()
     return figure
 
 
@@ -219,8 +219,8 @@ def _frame(ax: Axes, corner: Corner, cell: float) -> None:
     inset = 0.035
     ax.add_patch(
         Rectangle(
-            (corner[0] + inset, corner[1] + inset), cell - 2 * inset, CELL - 2 * inset, fill=False,
-            edgecolor=INK, linewidth=0.9, linestyle=(0, (2.5, 1.5)), zorder=4,
+            (corner[0] + inset, corner[1] + inset), cell - 2 * inset, CELL - 2 * inset,
+            facecolor="none", edgecolor=INK, linewidth=0.9, linestyle=(0, (2.5, 1.5)), zorder=4,
         )
     )  # fmt: skip
 

@@ -39,6 +39,7 @@ _DIRECT = {
     "backward": ("dout", "routes", "dx"),
 }
 KINDS = (*_MATRICES, "images")
+DPI = 150
 _FORMATS = (".svg", ".png", ".pdf")
 
 
@@ -55,7 +56,7 @@ class Picture:
         """As SVG; the same text for the same picture."""
         return self._saved("svg").decode()
 
-    def png(self, dpi: int = 150) -> bytes:
+    def png(self, dpi: int = DPI) -> bytes:
         """As PNG."""
         return self._saved("png", dpi)
 
@@ -65,18 +66,19 @@ class Picture:
         kind = path.suffix.lower()
         if kind not in _FORMATS:
             raise PoolError("path", f"a name that ends in {', '.join(_FORMATS)}", shown(str(path)))
-        path.write_bytes(self._saved(kind[1:], 200))
+        path.write_bytes(self._saved(kind[1:]))
 
     def _repr_svg_(self) -> str:
         return self.svg()
 
-    def _saved(self, kind: str, dpi: int = 150) -> bytes:
+    def _saved(self, kind: str, dpi: int = DPI) -> bytes:
         from matplotlib import rc_context
 
         target = io.BytesIO()
-        # Neither dates nor random names, so that a picture changes only when what it shows does.
+        # Neither dates nor random names, so that a picture changes only when what it shows does;
+        # text as text, which can be searched and copied, and takes half the space.
         undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
-        with rc_context({"svg.hashsalt": "ndpool"}):
+        with rc_context({"svg.hashsalt": "ndpool", "svg.fonttype": "none"}):
             self.figure.savefig(target, format=kind, dpi=dpi, metadata=undated, facecolor="white")
         return target.getvalue()
 
