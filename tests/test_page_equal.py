@@ -101,8 +101,7 @@ class Edit:
 
 def random_edit(rng: random.Random, number: int, asked: Asked) -> Edit:
     kind = rng.choice(
-        ["kernel", "stride", "dilation", "padding", "ceil", "dialect", "shape", "x", "x", "cells"]
-        + ["region", "dy", "fewer"]
+        "kernel stride dilation padding ceil dialect shape x x cells region dy fewer".split()
     )
     pair = rng.choice([(1, 1), (2, 2), (3, 2), (2, 3), (1, 3), (3, 3), (2, 1)])
     if kind in ("kernel", "stride", "dilation"):
@@ -122,9 +121,7 @@ def random_edit(rng: random.Random, number: int, asked: Asked) -> Edit:
     if kind == "cells":
         return edited_cells(rng, asked)
     if kind == "region":
-        (r0, r1), (k0, k1) = (
-            sorted(rng.sample(range(size + 1), 2)) for size in asked.x.shape[2:]
-        )
+        (r0, r1), (k0, k1) = (sorted(rng.sample(range(size + 1), 2)) for size in asked.x.shape[2:])
         return Edit({"region": (r0, r1, k0, k1)}, replace(asked, region=(r0, r1, k0, k1)))
     shape = tuple(rng.randint(1, most) for most in (2, 2, 7, 7))
     if kind == "shape":

@@ -15,6 +15,7 @@ import webbrowser
 from functools import cache
 from html import escape
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,9 @@ def data(trace: Trace) -> dict[str, Any]:
         "lang": config.lang,
         "image": _wrapped(config.image, config.x.shape[0]) if is_all else None,
         "channel": _wrapped(config.channel, config.x.shape[1]) if is_all else None,
-        "region": None if config.region is None else [e for ends in trace.part.region for e in ends],
+        "region": None
+        if config.region is None
+        else [e for ends in trace.part.region for e in ends],
         "base": None if is_all else base,
     }
 
