@@ -106,7 +106,7 @@ class Page:
         self.wait("document.documentElement.dataset.ready === 'yes'")
 
     def wait(self, script: str, milliseconds: int = 8000) -> None:
-        """Until this is true. Playwright's own way of waiting needs eval, which the page forbids."""
+        """Until this is true. (Playwright's way of waiting needs eval, which the page forbids.)"""
         for _ in range(milliseconds // 50):
             if self.run(script):
                 return

@@ -99,10 +99,14 @@ class Edit:
     asked: Asked  # what should be shown then
 
 
+KINDS = (
+    "kernel", "stride", "dilation", "padding", "ceil", "dialect", "shape", "x", "x", "cells",
+    "region", "dy", "fewer",
+)  # fmt: skip
+
+
 def random_edit(rng: random.Random, number: int, asked: Asked) -> Edit:
-    kind = rng.choice(
-        "kernel stride dilation padding ceil dialect shape x x cells region dy fewer".split()
-    )
+    kind = rng.choice(KINDS)
     pair = rng.choice([(1, 1), (2, 2), (3, 2), (2, 3), (1, 3), (3, 3), (2, 1)])
     if kind in ("kernel", "stride", "dilation"):
         return Edit({kind: pair}, replace(asked, **{kind: pair}))

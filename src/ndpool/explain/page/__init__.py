@@ -105,9 +105,7 @@ def data(trace: Trace) -> dict[str, Any]:
         "lang": config.lang,
         "image": _wrapped(config.image, config.x.shape[0]) if is_all else None,
         "channel": _wrapped(config.channel, config.x.shape[1]) if is_all else None,
-        "region": None
-        if config.region is None
-        else [e for ends in trace.part.region for e in ends],
+        "region": None if config.region is None else list(chain(*trace.part.region)),
         "base": None if is_all else base,
     }
 

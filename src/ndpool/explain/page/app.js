@@ -9,6 +9,7 @@ class App {
     this.original = { ...data, x: decodeArray(data.x) };
     if (typeof data.dy !== "string") this.original.dy = decodeArray(data.dy);
     this.view = { lang: data.lang, show: "value", pin: "", walk: "", moment: "" };
+    if (isMoment(this.original)) this.view = { ...this.view, ...momentView(data.name) };
     this.config = this.original;
     this.past = [];
     this.future = [];

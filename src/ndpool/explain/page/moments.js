@@ -38,9 +38,15 @@ function momentConfig(name, { lang, dialect }) {
 const arrayOf = (rows, dtype) =>
   decodeArray({ dtype, shape: [1, 1, rows.length, rows[0].length], data: rows.flat() });
 
-function momentPin(name) {
+function momentView(name) {
   const { step, index } = momentNamed(name).pin;
-  return [step, ...index].join(".");
+  return { moment: name, pin: [step, ...index].join(".") };
+}
+
+// Whether the page was saved of a moment: `ndpool explain --moment NAME --html`.
+function isMoment(config) {
+  if (!momentNamed(config.name)) return false;
+  return String(momentConfig(config.name, config).x.data) === String(config.x.data);
 }
 
 function showMoment(root, name, config, trace) {

@@ -44,7 +44,7 @@ class Tools {
 
   legend() {
     const item = (name) => {
-      const line = element("li");
+      const line = element("li", { id: `legend-${name}` });
       line.append(element("span", { class: `swatch ${name}`, "aria-hidden": "true" }));
       line.append(Say.page(`legend_${name}`));
       return line;
@@ -77,6 +77,7 @@ class Tools {
       button.setAttribute("aria-pressed", button.value === view.moment);
     }
     showMoment(byId("moment"), view.moment, config, trace);
+    byId("legend-outside").hidden = trace.problem.isWhole;
     showSums(byId("sums"), trace);
     this.tell("");
   }
@@ -95,7 +96,7 @@ class Tools {
     }
     app.walk.end();
     app.remember();
-    app.view = { ...app.view, moment: name, walk: "", pin: momentPin(name) };
+    app.view = { ...app.view, walk: "", ...momentView(name) };
     app.load(momentConfig(name, app.config));
   }
 
