@@ -65,18 +65,29 @@ def test_pointing_at_x_shows_where_it_goes(page):
     assert page.lit("to") == {"pad": {0}, "im2col": {0}, "reshape": {0}}
 
 
-def test_click_pins_and_says_what_there_is_to_say(overlap):
-    overlap.cell("dx", 5).click()
-    assert overlap.sentence() == (
+def test_click_pins_and_says_what_there_is_to_say(page):
+    page.tab.locator("#momentlist button[value=overlap]").click()
+    said = (
         "dx[0,0,1,1] = 27 = 1+2+8+16, from outputs (0,0), (0,1), (1,0), (1,1): "
         "it won 4 of the 4 windows that hold it."
     )
-    assert overlap.tab.locator("#formula").text_content() == "dx[0,0,1,1] = 27 = 1+2+8+16"
-    overlap.tab.mouse.move(5, 5)
+    assert page.sentence() == said  # a moment comes pinned
+    assert page.tab.locator("#formula").text_content() == "dx[0,0,1,1] = 27 = 1+2+8+16"
+    page.cell("dx", 5).click()  # so this unpins it
+    page.tab.mouse.move(5, 5)
+    assert page.lit("self") == {} and page.sentence() != said
+    page.cell("dx", 5).click()
+    page.tab.mouse.move(5, 5)
+    assert page.lit("self") == {"dx": {5}} and page.sentence() == said
+
+
+def test_a_page_saved_of_a_moment_opens_with_it(overlap):
+    assert overlap.tab.locator("#moment").is_visible()
     assert overlap.lit("self") == {"dx": {5}}
-    overlap.cell("dx", 5).click()  # and again: unpinned
-    overlap.tab.mouse.move(5, 5)
-    assert overlap.lit("self") == {}
+    overlap.tab.locator("#momentlist button[value=overlap]").click()
+    overlap.tab.locator("#unpin").click()
+    overlap.go(overlap.hash())
+    assert not overlap.tab.locator("#moment").is_visible() and overlap.lit("self") == {}
 
 
 def test_keyboard_alone(page):

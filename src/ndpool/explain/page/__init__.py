@@ -140,13 +140,24 @@ def _array(array: Array) -> dict[str, Any]:
 def _script() -> str:
     """All scripts in one function, after the words and the dialects that they know."""
     known = {
-        "WORDS": {lang: {key: words(lang)[key] for key in WORDS} for lang in languages()},
+        "WORDS": {lang: _said(words(lang)) for lang in languages()},
         "DIALECTS": layout(),
         "MOMENTS": json.loads(files("ndpool.explain").joinpath("moments.json").read_text("utf-8")),
     }
     constants = "".join(f"const {name} = {_json(value)};\n" for name, value in known.items())
     sources = "".join(_lean(_read(f"{name}.js")) for name in SCRIPTS)
     return f'"use strict";\n(() => {{\n{constants}{sources}}})();\n'
+
+
+def _said(found: dict[str, Any]) -> dict[str, Any]:
+    """Those of a language's words that the page says."""
+    said = {section: found[section] for section in WORDS}
+    said["text"] = {k: v for k, v in found["text"].items() if k == "comma" or "hidden" in k}
+    said["moments"] = {
+        name: {"title": moment["title"], "text": moment["text"]}
+        for name, moment in found["moments"].items()
+    }
+    return said
 
 
 def _lean(source: str) -> str:

@@ -163,6 +163,7 @@ class App {
     const view = { ...rest };
     if (lang !== this.original.lang) view.lang = lang;
     if (show !== "value") view.show = show;
+    if (isMoment(this.original) && !view.moment) view.moment = "none"; // it would open by itself
     return toHash(this.config, view, this.original);
   }
 

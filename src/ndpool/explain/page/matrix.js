@@ -12,6 +12,8 @@ function directions(axes, isNarrow) {
   return { across, down };
 }
 
+const MANY = 14; // columns; more are drawn smaller
+
 class Matrix {
   constructor(step, problem, isNarrow) {
     this.step = step;
@@ -20,6 +22,7 @@ class Matrix {
     const { across, down } = directions(step.shape.length, isNarrow);
     this.lines = { across: this.line(across), down: this.line(down) };
     this.cells = new Array(product(step.shape));
+    this.labels = []; // what names rows, columns and blocks, and says it anew when a region moves
     this.table = this.build();
   }
 
@@ -52,7 +55,8 @@ class Matrix {
 
   build() {
     const { step, lines } = this;
-    const table = element("table", { role: "grid", "data-step": step.name });
+    const isWide = lines.across.length > MANY;
+    const table = element("table", { role: "grid", class: isWide ? "wide" : "" });
     table.append(this.columns());
     const hasBlocks = step.shape.length > 2;
     for (const row of lines.down) {
@@ -84,16 +88,35 @@ class Matrix {
     const line = element("tr", { class: "captions" });
     line.append(element("td", { class: "corner" }));
     for (const column of across.filter((_, i) => i % inner === 0)) {
-      const index = [];
-      for (const { axes, at } of [row, column]) {
-        axes.slice(0, -1).forEach((axis, i) => (index[axis] = this.shown(axis, at[i])));
-      }
       if (column.isBlock) line.append(spacer());
       const gaps = across.slice(0, inner).filter(({ isGroup }) => isGroup).length;
-      const text = `[${Object.values(index).join(", ")}]`;
-      line.append(element("th", { colspan: inner + gaps, scope: "colgroup" }, text));
+      const head = element("th", { colspan: inner + gaps, scope: "colgroup" });
+      line.append(this.label(head, () => this.caption(row, column)));
     }
     return line;
+  }
+
+  caption(row, column) {
+    const index = [];
+    for (const { axes, at } of [row, column]) {
+      axes.slice(0, -1).forEach((axis, i) => (index[axis] = this.shown(axis, at[i])));
+    }
+    return `[${Object.values(index).join(", ")}]`;
+  }
+
+  label(node, text) {
+    this.labels.push({ node, text });
+    node.textContent = text();
+    return node;
+  }
+
+  // The same array of another region: only where it stands in the whole has changed.
+  moveTo(problem) {
+    this.axes = axesOf(problem);
+    for (const { node, text } of this.labels) {
+      const now = text();
+      if (node.textContent !== now) node.textContent = now;
+    }
   }
 
   gap() {
@@ -106,17 +129,17 @@ class Matrix {
     const line = element("tr", { class: "numbers" });
     line.append(element("td", { class: "corner" }));
     for (const column of this.lines.across) {
-      const text = this.shown(column.axes.at(-1), column.last);
       if (column.isBlock || column.isGroup) line.append(spacer());
-      line.append(element("th", { scope: "col" }, text));
+      const head = element("th", { scope: "col" });
+      line.append(this.label(head, () => this.shown(column.axes.at(-1), column.last)));
     }
     return line;
   }
 
   row(row) {
     const line = element("tr");
-    const text = this.shown(row.axes.at(-1), row.last);
-    line.append(element("th", { scope: "row" }, text));
+    const head = element("th", { scope: "row" });
+    line.append(this.label(head, () => this.shown(row.axes.at(-1), row.last)));
     const index = new Array(this.step.shape.length);
     row.axes.forEach((axis, i) => (index[axis] = row.at[i]));
     for (const column of this.lines.across) {

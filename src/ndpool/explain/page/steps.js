@@ -44,8 +44,10 @@ class StepsView {
   show(trace, dialect, show) {
     const { isNarrow } = this;
     const shapes = trace.steps.map(({ name, shape }) => `${name}${shape}`);
-    const key = [dialect, isNarrow, Say.lang, JSON.stringify(axesOf(trace.problem)), ...shapes].join();
+    const { kernel, out } = trace.problem;
+    const key = [dialect, isNarrow, Say.lang, kernel, out, ...shapes].join();
     if (key !== this.key) this.build(trace, dialect, isNarrow);
+    else for (const matrix of this.matrices) matrix.moveTo(trace.problem);
     this.key = key;
     trace.steps.forEach((step, number) => this.paint(trace, step, number, show));
   }
