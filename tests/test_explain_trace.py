@@ -512,6 +512,7 @@ WRONG = [
     ({"x": np.array(3)}, ndpool.PoolError, "x: expected 1 to 4 dimensions"),
     ({"x": np.ones((0, 3, 3))}, ndpool.PoolError, "x: expected at least one cell"),
     ({"x": (3, 0)}, ndpool.PoolError, "w: expected at least 1, got 0"),
+    ({"x": (8, 64, 1000, 1000)}, ndpool.PoolError, "x: expected a shape of at most 67108864"),
     ({"x": "abc"}, TypeError, "x: expected dtype bool"),
     ({"x": np.ones((3, 3), complex)}, TypeError, "x: expected dtype bool"),
     ({"x": np.ma.ones((3, 3))}, TypeError, "x: expected an array without a mask"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .dialects import DIALECTS
 from .steps import Array
 from .words import languages
 
+_MOST_CODED = 2**26  # half a gigabyte of codes
 DY_WORDS = ("out", "ones", "powers")
 
 
@@ -76,6 +78,9 @@ def data(x: object) -> Array:
     if isinstance(x, tuple) and all(isinstance(n, (int, np.integer)) for n in x):
         if not 1 <= len(x) <= 4:
             raise PoolError("x", "a shape of 1 to 4 sizes, or an array", shown(x))
+        if prod(x) > _MOST_CODED:
+            hint = "give the part you want to see"
+            raise PoolError("x", f"a shape of at most {_MOST_CODED} cells", shown(x), hint)
         images = coded_array(*(1,) * (4 - len(x)), *x)
         return images.reshape(x)
     array = as_array("x", x)

@@ -59,7 +59,8 @@ def _static(trace: Trace) -> Iterator[str]:
     yield f"<p><b>{escape(title)}</b></p>"
     if trace.hidden:
         yield f"<p>{escape(trace.hidden)}</p>"
-    yield f"<p>{escape(phrase(config.lang, 'text', 'marks_part'))}</p>"
+    marks = "marks" if trace.part.whole else "marks_part"
+    yield f"<p>{escape(phrase(config.lang, 'text', marks))}</p>"
     for number, step in enumerate(trace.steps, 1):
         about = of_step(config.lang, config.dialect, step.name)
         is_open = " open" if step.name in ("x", "out", "dx") else ""
