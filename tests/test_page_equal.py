@@ -205,7 +205,18 @@ def typed(page: Any, kind: str, numbers: tuple[int, ...]) -> str:
 # ---- what is shown, against the trace ----
 
 
+LINKS = """() => ndpool.trace.steps.map(({ name, shape, axes, links }) => [name, shape, axes,
+  links.map(({ role, step, starts, cells }) => [role, step, [...starts], [...cells]])])"""
+
+
 def check(page: Any, trace: Any, rng: random.Random, about: str) -> None:
+    assert page.run(LINKS) == [
+        [step.name, [*step.shape], [*step.axes], [
+            [link.role, link.step, link.starts.tolist(), link.cells.tolist()]
+            for link in step.links
+        ]]
+        for step in trace.steps
+    ], about  # fmt: skip
     seen = page.read()
     assert list(seen) and set(seen) == {step.name for step in trace.steps}, about
     for step in trace.steps:
