@@ -45,7 +45,7 @@ def html(trace: Trace) -> str:
 
     >>> import ndpool
     >>> page = html(ndpool.explain((1, 1, 3, 3), 2, stride=1))
-    >>> page[:15], "http" in page
+    >>> page[:15], "https://" in page
     ('<!doctype html>', False)
 
     Raises PoolError for an image too large to be put into a page.
