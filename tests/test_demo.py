@@ -277,13 +277,17 @@ def test_command_without_matplotlib_and_native(monkeypatch, capsys, few, tmp_pat
     assert "\nim2col " in out and "\nnumpy " in out and "\nnative " not in out
     assert "pip install 'ndpool[demo]'" in out
     assert not path.exists()
+    page = tmp_path / "none.html"
+    assert str(page) in out and "feature map of a " in page.read_text("utf-8")
 
 
-def test_command_with_one_engine(monkeypatch, capsys, few):
+def test_command_with_one_engine(monkeypatch, capsys, few, tmp_path):
     monkeypatch.setattr(digits, "load", lambda: few)
+    monkeypatch.chdir(tmp_path)
     assert command.run(arguments("--epochs", "1", "--engine", "numpy", "--no-picture")) == 0
     out = capsys.readouterr().out
     assert "\nnumpy " in out and "\nim2col " not in out and "times as fast" not in out
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("words", [["--epochs", "0"], ["--seed", "-1"], ["--epochs", "two"]])

@@ -10,7 +10,8 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/backward.md", "docs/backward.ja.md"])
-def test_examples_run(page):
+def test_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some save files
     failed, tried = doctest.testfile(
         str(ROOT / page),
         module_relative=False,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..engines import native
 from ..errors import PoolError
+from ..explain import explain
 from . import digits, picture, report
-from .inside import least_sure, look_inside
-from .network import POOLINGS, ConvNet
+from .inside import Inside, least_sure, look_inside
+from .network import POOL, POOLINGS
 from .progress import Progress
 from .train import train
 
@@ -46,13 +47,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=Path,
         default=PICTURE,
         metavar="PATH",
-        help="the PNG to write (default: %(default)s)",
+        help="the PNG to write; a page goes beside it (default: %(default)s)",
     )
-    target.add_argument("--no-picture", action="store_true", help="write none")
+    target.add_argument("--no-picture", action="store_true", help="write neither")
 
 
 def run(args: Namespace) -> int:
-    """Train with each engine, print the table, write the picture; the exit status."""
+    """Train with each engine, print the table, write picture and page; the exit status."""
     wanted = not args.no_picture
     if wanted and (args.picture.is_dir() or not args.picture.parent.is_dir()):
         raise PoolError("--picture", "a file in a folder that exists", f"'{args.picture}'")
@@ -73,7 +74,10 @@ def run(args: Namespace) -> int:
     if len(runs) == 2:
         print(f"\n{report.comparison(*runs)}")
     if wanted:
-        print(f"\n{_write_picture(runs[-1].network, held_out, args.picture)}")
+        shown = least_sure(runs[-1].network, held_out)
+        inside = look_inside(runs[-1].network, held_out.images[shown], int(held_out.labels[shown]))
+        print(f"\n{_write_picture(inside, args.picture)}")
+        print(_write_page(inside, args.picture.with_suffix(".html")))
     return 0
 
 
@@ -84,10 +88,18 @@ def _whole(least: int, text: str) -> int:
     return int(text)
 
 
-def _write_picture(network: ConvNet, held_out: digits.Digits, path: Path) -> str:
+def _write_picture(inside: Inside, path: Path) -> str:
     """Write the picture; what to say about it."""
     if not picture.able():
         return "No picture without matplotlib: pip install 'ndpool[demo]'"
-    shown = least_sure(network, held_out)
-    picture.draw(look_inside(network, held_out.images[shown], int(held_out.labels[shown])), path)
+    picture.draw(inside, path)
     return f"A digit's way through the network and back: {path}"
+
+
+def _write_page(inside: Inside, path: Path) -> str:
+    """Write the page of its first feature map's pooling; what to say about it."""
+    trace = explain(
+        inside.maps[0], POOL, dy=inside.dpooled[0], name=f"feature map of a {inside.label}"
+    )
+    trace.save(path)
+    return f"Its pooling, every step to be touched in a browser: {path}"

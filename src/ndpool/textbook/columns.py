@@ -211,8 +211,9 @@ def forward_over(x: Array, windows: Windows) -> ForwardSteps:
     cols = to_columns(x_padded, windows)
     # -> (N*OH*OW, C*h*w) -> (N*OH*OW*C, h*w)
     pools = cols.T.reshape(n * y_h * y_w * c, h * w)
-    highest = np.max(pools, axis=1)
-    max_index = winners(pools, highest, first_inside(x.shape, windows))
+    max_index = winners(pools, np.max(pools, axis=1), first_inside(x.shape, windows))
+    # np.max, but of 0.0 and -0.0 it is the first, whichever np.max may take.
+    highest = pools[np.arange(len(pools)), max_index]
     # (N*OH*OW*C,) -> (N, OH, OW, C)
     y_t = highest.reshape(n, y_h, y_w, c)
     # -> (N, C, OH, OW)

@@ -205,8 +205,9 @@ def forward_over(x: Array, windows: Windows) -> ForwardSteps:
     col = to_rows(x_padded, windows)
     # -> (N*OH*OW*C, h*w)
     pools = col.reshape(n * out_h * out_w * c, h * w)
-    highest = np.max(pools, axis=1)
-    arg_max = winners(pools, highest, first_inside(x.shape, windows))
+    arg_max = winners(pools, np.max(pools, axis=1), first_inside(x.shape, windows))
+    # np.max, but of 0.0 and -0.0 it is the first, whichever np.max may take.
+    highest = pools[np.arange(len(pools)), arg_max]
     # (N*OH*OW*C,) -> (N, OH, OW, C)
     out_t = highest.reshape(n, out_h, out_w, c)
     # -> (N, C, OH, OW)
