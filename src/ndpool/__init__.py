@@ -14,3 +14,12 @@ __all__ = [
     "max_pool_backward",
     "set_num_threads",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`check` is imported when it is asked for: most who pool do not need it."""
+    if name == "check":
+        from importlib import import_module
+
+        return import_module(".check", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

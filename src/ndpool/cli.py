@@ -17,6 +17,7 @@ from .errors import PoolError, PoolTypeError
 
 COMMANDS = {
     "demo": ("ndpool.demo", "train a small ConvNet on handwritten digits, with our pooling in it"),
+    "check": ("ndpool.check", "name the mistake in a pooling layer of your own"),
     "bench": ("ndpool.bench", "measure pooling beside other libraries"),
     "info": ("ndpool.info", "show version, engine, instruction set and threads"),
 }
