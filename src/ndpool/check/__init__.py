@@ -27,7 +27,7 @@ def check(
     layout: str | None = None,
     ceil_mode: bool | None = None,
     nonnegative: bool = False,
-    timeout: float = 5.0,
+    timeout: float = 3.0,
     megabytes: int = 1024,
 ) -> Any:
     """Check a pooling layer; the `Report` says what is wrong, why, and how it is mended.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .cases import SCRIPTS, Case
-from .diagnose import STAGES, Diagnosis, Diagnostician, Fact, Suspect, agree
+from .diagnose import STAGES, Diagnosis, Diagnostician, Fact, Stage, Suspect, agree
 from .mistakes import Variant
 from .script import Failure, Seen, Step, expected, perform, same
 
@@ -300,11 +300,17 @@ def _unknown(diagnostician: Diagnostician, diagnosis: Diagnosis) -> list[Cause]:
         def shows(case: Case, _: Seen, step: Step | None, number: int = fact.number) -> bool:
             return step is not None and not agree(step, expected(case).step(number))
 
-        if diagnostician.right(fact):
-            continue  # only together with a mistake that was named does it look otherwise
-        phase = "state" if name == "state" else _what(fact)
+        stage = next(stage for stage in STAGES if stage.name == name)
+        apart = _apart(diagnostician, diagnosis, stage)
+        if apart is None:
+            continue  # only where a mistake that was named is at work too
+        fact = apart
+        step = diagnostician.seen[fact.case.name].step(fact.number)
+        phase = "state" if name == "state" else step.what if step is not None else _what(fact)
         cause = Cause(phase, name, fact.case, fact.number, None, shows=shows)
         cause.note = name in TASTE
+        failure = step.failure.type if step is not None and step.failure is not None else ""
+        cause.mistake = {"MemoryError": "takes-all-memory", "SystemExit": "exits"}.get(failure)
         if name == "memory":
             # the same numbers in the same layer: nothing but the order in memory was different
             cause.mistake = "memory-order"
@@ -312,6 +318,22 @@ def _unknown(diagnostician: Diagnostician, diagnosis: Diagnosis) -> list[Cause]:
             cause.mistake, cause.note = "ties-otherwise", True
         found.append(cause)
     return found
+
+
+def _apart(
+    diagnostician: Diagnostician, diagnosis: Diagnosis, stage: Stage
+) -> Fact | None:
+    """Something wrong and unexplained in a case that the mistakes named leave alone."""
+    suspect = diagnosis.suspects[0]
+    wrong = [fact for fact in diagnostician.facts(stage) if not diagnostician.right(fact)]
+    wrong = [fact for fact in wrong if not diagnostician.explains(suspect, fact)]
+    for fact in sorted(wrong, key=_simplicity):
+        if all(
+            agree(diagnostician.zoo.does(suspect, fact.case).step(n), right)
+            for n, right in enumerate(diagnostician.zoo.right(fact.case).steps)
+        ):
+            return fact
+    return None
 
 
 def _subgradient(fact: Fact, seen: Seen) -> bool:

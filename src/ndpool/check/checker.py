@@ -107,10 +107,12 @@ class Check:
     ) -> Report:
         if self.only is not None:
             found = [cause for cause in found if self._fails(cause, self.only, diagnostician)]
-        findings, notes = [], []
+        findings: list[Finding] = []
+        notes: list[Finding] = []
         for cause in found:
             finding = self._finding(cause, diagnostician)
             (notes if cause.note and not self.strict else findings).append(finding)
+        findings = self._left_over(findings, diagnostician)
         return Report(
             self.name or profile.name,
             tuple(findings),
@@ -121,6 +123,7 @@ class Check:
             self.hint,
             self.show,
             self.only,
+            {"tried": tuple(self.seen)},
         )
 
     def _fails(self, cause: Cause, name: str, diagnostician: Diagnostician) -> bool:
@@ -164,11 +167,38 @@ class Check:
             folded=cause.folded if self.hint >= 2 else (),
             code=self._code(example, cause, theirs, right) if self.hint >= 1 and example else "",
             example=example if self.hint >= 1 else None,
+            cases=self._shows_in(cause) if self.hint >= 1 else (),
             step=cause.number,
             theirs=theirs if self.hint >= 1 else None,
             right=right if self.hint >= 1 else None,
             **said,
         )
+
+    def _shows_in(self, cause: Cause) -> tuple[str, ...]:
+        """The names of the cases that show this cause."""
+        if cause.case is None:
+            return ()
+        found = [cause.case.name]
+        for case in self.cases:
+            seen = self.seen[case.name]
+            alike = case.script == cause.case.script and case.group == cause.case.group
+            if case.name in found or seen.ended is not None or not alike:
+                continue
+            if cause.shows(case, seen, seen.step(cause.number)):
+                found.append(case.name)
+        return tuple(found)
+
+    def _left_over(self, findings: list[Finding], diagnostician: Diagnostician) -> list[Finding]:
+        """Findings, the first with all cases too that fail and show no other cause."""
+        if not findings or self.hint < 1:
+            return findings
+        shown = {name for finding in findings for name in finding.cases}
+        left = [
+            case.name
+            for case in self.cases
+            if case.name not in shown and diagnostician.fails(case)
+        ]
+        return [replace(findings[0], cases=(*findings[0].cases, *left)), *findings[1:]]
 
     def _smallest(self, cause: Cause, case: Case) -> Case:
         if cause.ended is not None:

@@ -35,7 +35,7 @@ def checked(
     layout: str | None = None,
     ceil_mode: bool | None = None,
     nonnegative: bool = False,
-    timeout: float = 5.0,
+    timeout: float = 3.0,
     megabytes: int = 1024,
     load: Callable[[], Any] | None = None,
     name: str = "",
@@ -48,7 +48,7 @@ def checked(
         raise PoolError("hint", "0, 1, 2 or 3", repr(hint))
     if layout is not None and layout not in LAYOUTS:
         raise PoolError("layout", f"one of {', '.join(LAYOUTS)}", repr(layout))
-    options = Options(layout, ceil_mode, nonnegative)
+    options = Options(layout, ceil_mode)
     limits = Limits(timeout, max(30.0, timeout), megabytes)
     take = load or (lambda: layer)
     with Patient(take, options, source or _source(layer), limits) as patient:
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--layout", choices=LAYOUTS, help="the axes of the layer's images")
     add("--ceil-mode", action="store_true", help="output sizes are meant to be rounded up")
     add("--nonnegative", action="store_true", help="the layer gets no negative values")
-    add("--timeout", type=float, default=5.0, metavar="SECONDS", help="for one case (default: 5)")
+    add("--timeout", type=float, default=3.0, metavar="SECONDS", help="for one case (default: 3)")
     add("--json", metavar="PATH", help="write the report as JSON; - for standard output")
     add("--html", metavar="PATH", help="write the report as a page")
 

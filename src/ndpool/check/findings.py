@@ -24,6 +24,7 @@ class Finding:
         title, evidence, what, why, mend, line: The parts of the message.
         code: Lines to copy, which show the failure.
         folded: Names of what is seen only together with this; check again once it is mended.
+        cases: The names of all cases in which it shows.
     """
 
     phase: str
@@ -40,6 +41,7 @@ class Finding:
     line: str = ""
     code: str = ""
     folded: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()  # all in which it shows
     example: Case | None = None  # the shrunk case
     step: int = 0
     theirs: Step | None = None
@@ -62,6 +64,7 @@ class Finding:
             "line": self.line,
             "code": self.code,
             "folded": list(self.folded),
+            "cases": list(self.cases),
         }
         if self.example is not None:
             found["input"] = _listed(self.example.x)

@@ -11,7 +11,7 @@ from .cases import Case
 from .sandbox import Ended, Handler, Limits, sandbox
 from .script import Failure, Seen, failure_of, perform
 
-MOST_ENDS = 3  # endless loops and crashes before we give up
+MOST_ENDS = 2  # endless loops and crashes before we give up
 
 
 class Unloadable(Exception):
@@ -28,8 +28,10 @@ class Patient:
     def __init__(
         self, load: Callable[[], Any], options: Options, source: str, limits: Limits
     ) -> None:
+        self._options = options
+
         def start() -> Handler:
-            return _handler(adapt(load(), options, source))
+            return _handler(adapt(load(), self._options, source))
 
         self._box = sandbox(start, limits)
         self.ends = 0
@@ -45,14 +47,16 @@ class Patient:
     def profile(self) -> Profile:
         """What the layer can do; Unloadable says why that could not be found out."""
         answer = self._box.ask(("profile", None))
+        if isinstance(answer, Ended):  # perhaps of a trial: then what the names tell must do
+            self._options = replace(self._options, trials=False)
+            answer = self._box.ask(("profile", None))
         if isinstance(answer, Profile):
+            self._options = replace(self._options, known=answer)
             return answer
         if isinstance(answer, Ended):
             raise Unloadable(answer)
         if isinstance(answer, (ValueError, TypeError)) and hasattr(answer, "argument"):
             raise answer  # a PoolError: it speaks to the user
-        if isinstance(answer, Failure):
-            raise Unloadable(answer)
         raise Unloadable(failure_of(answer))
 
     def does(self, case: Case) -> Seen:

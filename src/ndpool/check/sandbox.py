@@ -22,6 +22,7 @@ from typing import Any
 
 MOST_PRINTED = 1 << 20  # bytes that a layer may print before it is stopped
 _HEADER = struct.Struct("<q")
+_READY = "ready"  # asked first, and answered when the handler is made
 
 Handler = Callable[[Any], Any]
 
@@ -36,7 +37,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    seconds: float = 5.0  # for one case
+    seconds: float = 3.0  # for one case
     load_seconds: float = 30.0  # until the file is read and the layer understood
     megabytes: int = 1024  # more than the process has when it starts
 
@@ -54,12 +55,18 @@ class Sandbox:
         """The handler's answer, or `Ended`; what the handler raises is returned as it is."""
         if not self._pid:
             self._fork()
-            seconds = self.limits.load_seconds
+            answer = self._exchange(_READY, self.limits.load_seconds)
+            if answer != _READY:
+                self.close()
+                return answer
+        return self._exchange(request, seconds or self.limits.seconds)
+
+    def _exchange(self, request: Any, seconds: float) -> Any:
         try:
             _write(self._requests, pickle.dumps(request))
         except OSError:
             return self._ended("")
-        return self._answer(seconds or self.limits.seconds)
+        return self._answer(seconds)
 
     def close(self) -> None:
         """End the process, if there is one."""
@@ -188,8 +195,8 @@ def _serve(
                 status = 0
                 break
             try:
-                handler = handler or start()
-                reply = pickle.dumps(handler(pickle.loads(message)))
+                handler, request = handler or start(), pickle.loads(message)
+                reply = pickle.dumps(request if request == _READY else handler(request))
             except MemoryError:
                 reply = pickle.dumps(Ended("memory", str(limits.megabytes)))
             except BaseException as error:

@@ -222,7 +222,7 @@ def failure_of(error: BaseException) -> Failure:
         type(error).__name__,
         message,
         _kind(type(error).__name__, message),
-        isinstance(error, NotImplementedError) or line.startswith(("raise ", "assert ")),
+        isinstance(error, NotImplementedError) or bool(re.search(r"\b(raise|assert)\b", line)),
         line,
         number,
     )

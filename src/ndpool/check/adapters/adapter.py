@@ -9,9 +9,12 @@ could come from a mistake.
 from __future__ import annotations
 
 import inspect
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -30,6 +33,30 @@ from .wrapped import Wrapped, WrappedFunctions, WrappedModule, copied, made
 
 Array = NDArray[Any]
 TWO = Pool((2, 2), (2, 2))
+TRIAL_SECONDS = 2.0
+
+
+class TooLong(BaseException):
+    """A trial did not come to an end."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TooLong in Python code that runs longer; what hangs in C ends with its process."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +65,8 @@ class Options:
 
     layout: str | None = None
     ceil_mode: bool | None = None
-    nonnegative: bool = False
+    trials: bool = True  # whether it may be tried; False after it ended its process
+    known: Profile | None = None  # what was found out before
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +77,7 @@ class Profile:
     can: Can
     layout: str = "NCHW"
     source: str = ""  # how it is imported in a reproducer
-    told: tuple[str, ...] = ()  # words for what was found out
+    form: Form = field(default_factory=Form)
 
 
 class Adapter:
@@ -114,6 +142,9 @@ class LearnersAdapter(Adapter):
         if self.kind == "instance":
             self.fixed = _attributes(self.target)
         self.form = Form(axes=options.layout or "NCHW")
+        if options.known is not None:
+            self.profile, self.form = options.known, options.known.form
+            return
         self._find_form()
         self.profile = self._profile()
 
@@ -132,6 +163,19 @@ class LearnersAdapter(Adapter):
             else made(self.target, pool, shape, form)
         )
         return Wrapped(layer, pool, shape, form)
+
+    def _tried(self, pool: Pool, x: Array, form: Form | None = None) -> Any:
+        """What forward makes of `x`; None where it fails, or takes too long."""
+        if not self.options.trials:
+            return None
+        try:
+            with time_limit(TRIAL_SECONDS):
+                return self._made(pool, x.shape, form or self.form).forward(x.copy())
+        except TooLong:
+            self.options = replace(self.options, trials=False)  # once is enough
+            return None
+        except BaseException:
+            return None
 
     def _find_form(self) -> None:
         """The axes and the way of giving sizes with which a plain case comes out best."""
@@ -159,9 +203,8 @@ class LearnersAdapter(Adapter):
         """3: all right; 2: the right shape; less: anything; 0: an exception."""
         shape = fitting((2, 3, 6, 10), form.axes)
         x = unique(shape)
-        try:
-            y = self._made(TWO, shape, form).forward(x.copy())
-        except Exception:
+        y = self._tried(TWO, x, form)
+        if y is None:
             return 0
         if not isinstance(y, np.ndarray):
             return 0.5
@@ -210,7 +253,7 @@ class LearnersAdapter(Adapter):
             backward=self._has_backward,
         )
         can = replace(can, rounds_up=self._rounds_up(can))
-        return Profile(self._name, can, self.form.axes, self.source)
+        return Profile(self._name, can, self.form.axes, self.source, self.form)
 
     @property
     def _name(self) -> str:
@@ -269,10 +312,7 @@ class LearnersAdapter(Adapter):
         """Whether windows with two different sides do not make it stumble."""
         shape = fitting((1, 1, 6, 6), self.form.axes)
         x = unique(shape)
-        try:
-            y = self._made(pool, shape, self.form).forward(x)
-        except Exception:
-            return False
+        y = self._tried(pool, x)
         if not isinstance(y, np.ndarray):
             return False
         return not strictly or y.shape == Reference(pool, shape).forward(x).shape
@@ -282,10 +322,7 @@ class LearnersAdapter(Adapter):
         side = 24
         shape = fitting((1, 1, side, side), self.form.axes)
         x = np.arange(float(side * side)).reshape(1, 1, side, side)
-        try:
-            y = self._made(pool, shape, self.form).forward(x)
-        except Exception:
-            return None
+        y = self._tried(pool, x)
         if not isinstance(y, np.ndarray) or y.ndim != 4 or min(y.shape[2:]) < 2 or not y.size:
             return None
         if not np.isin(y, x).all():
@@ -324,10 +361,7 @@ class LearnersAdapter(Adapter):
         second = [0, 0]
         for side in range(1, 18):
             shape = fitting((1, 1, side, side), self.form.axes)
-            try:
-                y = self._made(TWO, shape, self.form).forward(unique(shape))
-            except Exception:
-                continue
+            y = self._tried(TWO, unique(shape))
             if not isinstance(y, np.ndarray) or y.ndim != 4:
                 continue
             for axis in (0, 1):
@@ -357,10 +391,7 @@ class LearnersAdapter(Adapter):
             return False
         # the second notebook's dialect: the size is told beforehand, and rounded up
         shape = fitting((1, 1, 5, 5), self.form.axes)
-        try:
-            y = self._made(TWO, shape, self.form).forward(unique(shape))
-        except Exception:
-            return True
+        y = self._tried(TWO, unique(shape))
         return not (isinstance(y, np.ndarray) and y.shape[2:] == (2, 2))
 
     # how it is written down
