@@ -12,7 +12,7 @@ import numpy as np
 
 RIGHT = {}
 
-RIGHT["book"] = '''
+RIGHT["book"] = """
 def im2col(images, fh, fw, stride=1, pad=0):
     N, C, H, W = images.shape
     out_h = (H + 2*pad - fh)//stride + 1
@@ -68,9 +68,9 @@ class Layer:
         dcol = dmax.reshape(dmax.shape[0] * dmax.shape[1] * dmax.shape[2], -1)
         dx = col2im(dcol, self.x.shape, self.pool_h, self.pool_w, self.stride, self.pad)
         return dx
-'''
+"""
 
-RIGHT["second"] = '''
+RIGHT["second"] = """
 def im2col(images, fh, fw, oh, ow, stride, pad):
     n, ch, h, w = images.shape
     low = max(pad, (oh - 1) * stride + fh - h - pad)
@@ -122,9 +122,9 @@ class Layer:
         grad_cols = grad_cols.reshape(x_ch*pool*pool, n_bt*self.y_h*self.y_w)
         self.grad_x = col2im(
             grad_cols, (n_bt, x_ch, x_h, x_w), pool, pool, self.y_h, self.y_w, pool, pad)
-'''
+"""
 
-RIGHT["course"] = '''
+RIGHT["course"] = """
 def pool_forward(A_prev, hparameters, mode="max"):
     (m, n_H_prev, n_W_prev, n_C_prev) = A_prev.shape
     f = hparameters["f"]
@@ -171,9 +171,9 @@ def pool_backward(dA, cache, mode="max"):
     return dA_prev
 
 Layer = pool_forward
-'''
+"""
 
-RIGHT["lecture"] = '''
+RIGHT["lecture"] = """
 def max_pool_forward_naive(x, pool_param):
     HH, WW = pool_param['pool_height'], pool_param['pool_width']
     s = pool_param['stride']
@@ -206,9 +206,9 @@ def max_pool_backward_naive(dout, cache):
     return dx
 
 Layer = (max_pool_forward_naive, max_pool_backward_naive)
-'''
+"""
 
-RIGHT["blog"] = '''
+RIGHT["blog"] = """
 class Layer:
     def iterate_regions(self, image):
         h, w, _ = image.shape
@@ -232,9 +232,9 @@ class Layer:
                 i2, j2 = divmod(int(np.argmax(im_region[:, :, f2])), w)
                 d_L_d_input[i * 2 + i2, j * 2 + j2, f2] = d_L_d_out[i, j, f2]
         return d_L_d_input
-'''
+"""
 
-RIGHT["homework"] = '''
+RIGHT["homework"] = """
 class Layer:
     def __init__(self, kernel_size, stride):
         self.kernel_size = kernel_size
@@ -266,9 +266,9 @@ class Layer:
                         flat = np.argmax(x[n, c, i*s:i*s+k, j*s:j*s+k])
                         a, b = np.unravel_index(flat, (k, k))
                         self.dx[n, c, i*s+a, j*s+b] += dout[n, c, i, j]
-'''
+"""
 
-RIGHT["strided"] = '''
+RIGHT["strided"] = """
 from numpy.lib.stride_tricks import as_strided
 
 class Layer:
@@ -303,9 +303,9 @@ class Layer:
         cols = oj * sw + self.idx % kw
         np.add.at(dx, (ni, ci, rows, cols), grad)
         return dx[:, :, p:self.in_shape[2] - p, p:self.in_shape[3] - p]
-'''
+"""
 
-RIGHT["taps"] = '''
+RIGHT["taps"] = """
 class Layer:
     def __init__(self, k, s=None, p=0):
         self.k, self.s, self.p = k, s if s is not None else k, p
@@ -338,7 +338,7 @@ class Layer:
             i, j = divmod(t, k)
             big[:, :, i:i + s*(oh - 1) + 1:s, j:j + s*(ow - 1) + 1:s] += g * (self.arg == t)
         return big[:, :, p:p+h, p:p+w]
-'''
+"""
 
 RIGHT["lists"] = '''
 class Layer:
@@ -421,139 +421,326 @@ WRONG = [
     slip("book", "+= col[:, :, y, x, :, :]", "= col[:, :, y, x, :, :]", "assign-for-add"),
     slip("book", "constant_values=-np.inf", "mode='constant'", "padding-wins"),
     slip("book", "H + 2*self.pad - self.pool_h", "H - self.pool_h", "size-ignores-pad"),
-    slip("book", "out.reshape(N, out_h, out_w, C).transpose(0, 3, 1, 2)",
-         "out.reshape(N, C, out_h, out_w)", "no-transpose"),
+    slip(
+        "book",
+        "out.reshape(N, out_h, out_w, C).transpose(0, 3, 1, 2)",
+        "out.reshape(N, C, out_h, out_w)",
+        "no-transpose",
+    ),
     slip("book", "        dout = dout.transpose(0, 2, 3, 1)\n", "", "dout-not-transposed"),
-    slip("book", ".transpose(0, 3, 1, 2)\n        self.x", ".transpose(0, 3, 2, 1)\n        self.x",
-         "wrong-transpose"),
+    slip(
+        "book",
+        ".transpose(0, 3, 1, 2)\n        self.x",
+        ".transpose(0, 3, 2, 1)\n        self.x",
+        "wrong-transpose",
+    ),
     slip("book", "np.argmax(col, axis=1)", "np.argmin(col, axis=1)", "gradient-to-lowest"),
     slip("book", "= dout.flatten()", "= dout.flatten() / pool_size", "gradient-scaled"),
-    slip("book", "dout = dout.transpose(0, 2, 3, 1)", "dout = dout.transpose(0, 3, 2, 1)",
-         "dout-wrong-transpose"),
-    slip("book", "return img[:, :, pad:H + pad, pad:W + pad]", "return img[:, :, :H, :W]",
-         "backward-ignores-pad"),
-    slip("book", "transpose(0, 3, 4, 5, 1, 2)\n    img", "transpose(0, 3, 5, 4, 1, 2)\n    img",
-         "window-transposed-backward"),
-    slip("book", "self.arg_max = arg_max",
-         "self.arg_max = arg_max if not hasattr(self, 'arg_max') else self.arg_max",
-         "state-stale"),
+    slip(
+        "book",
+        "dout = dout.transpose(0, 2, 3, 1)",
+        "dout = dout.transpose(0, 3, 2, 1)",
+        "dout-wrong-transpose",
+    ),
+    slip(
+        "book",
+        "return img[:, :, pad:H + pad, pad:W + pad]",
+        "return img[:, :, :H, :W]",
+        "backward-ignores-pad",
+    ),
+    slip(
+        "book",
+        "transpose(0, 3, 4, 5, 1, 2)\n    img",
+        "transpose(0, 3, 5, 4, 1, 2)\n    img",
+        "window-transposed-backward",
+    ),
+    slip(
+        "book",
+        "self.arg_max = arg_max",
+        "self.arg_max = arg_max if not hasattr(self, 'arg_max') else self.arg_max",
+        "state-stale",
+    ),
     slip("book", "self.arg_max = arg_max", "Layer.arg_max = arg_max", "state-shared"),
     slip("book", "out = np.max(col, axis=1)", "out = np.mean(col, axis=1)", "mean-for-max"),
-    slip("book", "self.x.shape, self.pool_h, self.pool_w, self.stride, self.pad",
-         "self.x.shape, self.pool_w, self.pool_h, self.stride, self.pad", "kernel-sides-swapped"),
-    slip("book", "out_w = int(1 + (W + 2*self.pad - self.pool_w)",
-         "out_w = int(1 + (H + 2*self.pad - self.pool_w)", "height-for-width"),
-    slip("book", "int(1 + (H + 2*self.pad - self.pool_h) / self.stride)",
-         "int((H + 2*self.pad - self.pool_h) / self.stride)", "missing-plus-one"),
+    slip(
+        "book",
+        "self.x.shape, self.pool_h, self.pool_w, self.stride, self.pad",
+        "self.x.shape, self.pool_w, self.pool_h, self.stride, self.pad",
+        "kernel-sides-swapped",
+    ),
+    slip(
+        "book",
+        "out_w = int(1 + (W + 2*self.pad - self.pool_w)",
+        "out_w = int(1 + (H + 2*self.pad - self.pool_w)",
+        "height-for-width",
+    ),
+    slip(
+        "book",
+        "int(1 + (H + 2*self.pad - self.pool_h) / self.stride)",
+        "int((H + 2*self.pad - self.pool_h) / self.stride)",
+        "missing-plus-one",
+    ),
     # the second's
     slip("second", "+= cols[:, :, i, j]", "= cols[:, :, i, j]", "nothing"),
-    slip("second", "    low = max(pad, (oh - 1) * stride + fh - h - pad)\n"
-         "    right = max(pad, (ow - 1) * stride + fw - w - pad)\n", "    low = right = pad\n",
-         "ceil-without-room"),
+    slip(
+        "second",
+        "    low = max(pad, (oh - 1) * stride + fh - h - pad)\n"
+        "    right = max(pad, (ow - 1) * stride + fw - w - pad)\n",
+        "    low = right = pad\n",
+        "ceil-without-room",
+    ),
     slip("second", "constant_values=-np.inf", "mode='constant'", "padding-wins"),
-    slip("second", "found = -(-(n + 2*pad - pool) // pool) + 1", "found = -(-n // pool)",
-         "size-ignores-pad"),
+    slip(
+        "second",
+        "found = -(-(n + 2*pad - pool) // pool) + 1",
+        "found = -(-n // pool)",
+        "size-ignores-pad",
+    ),
     slip("second", "cols = cols.T.reshape", "cols = cols.reshape", "windows-reshaped-wrong"),
-    slip("second", "        grad_cols = grad_cols.transpose(5, 0, 1, 2, 3, 4)\n", "",
-         "windows-mixed-backward"),
-    slip("second", "self.y = y.reshape(n_bt, self.y_h, self.y_w, x_ch).transpose(0, 3, 1, 2)",
-         "self.y = y.reshape(n_bt, x_ch, self.y_h, self.y_w)", "no-transpose"),
+    slip(
+        "second",
+        "        grad_cols = grad_cols.transpose(5, 0, 1, 2, 3, 4)\n",
+        "",
+        "windows-mixed-backward",
+    ),
+    slip(
+        "second",
+        "self.y = y.reshape(n_bt, self.y_h, self.y_w, x_ch).transpose(0, 3, 1, 2)",
+        "self.y = y.reshape(n_bt, x_ch, self.y_h, self.y_w)",
+        "no-transpose",
+    ),
     slip("second", "        grad_y = grad_y.transpose(0, 2, 3, 1)\n", "", "dout-not-transposed"),
     # the course's
-    slip("course", "    mask = np.zeros(x.shape)\n"
-         "    mask[np.unravel_index(np.argmax(x), x.shape)] = 1\n    return mask",
-         "    return x == np.max(x)", "ties-all"),
-    slip("course", "c] += \\\n                        mask", "c] = \\\n                        mask",
-         "assign-for-add"),
-    slip("course", "vert_start = h * stride\n            vert_end", "vert_start = h\n            "
-         "vert_end", "start-without-stride"),
-    slip("course", "n_H = int(1 + (n_H_prev - f) / stride)\n    n_W = int(1 + (n_W_prev - f) / "
-         "stride)", "n_H = int((n_H_prev - f) / stride)\n    n_W = int((n_W_prev - f) / stride)",
-         "missing-plus-one"),
+    slip(
+        "course",
+        "    mask = np.zeros(x.shape)\n"
+        "    mask[np.unravel_index(np.argmax(x), x.shape)] = 1\n    return mask",
+        "    return x == np.max(x)",
+        "ties-all",
+    ),
+    slip(
+        "course",
+        "c] += \\\n                        mask",
+        "c] = \\\n                        mask",
+        "assign-for-add",
+    ),
+    slip(
+        "course",
+        "vert_start = h * stride\n            vert_end",
+        "vert_start = h\n            vert_end",
+        "start-without-stride",
+    ),
+    slip(
+        "course",
+        "n_H = int(1 + (n_H_prev - f) / stride)\n    n_W = int(1 + (n_W_prev - f) / stride)",
+        "n_H = int((n_H_prev - f) / stride)\n    n_W = int((n_W_prev - f) / stride)",
+        "missing-plus-one",
+    ),
     slip("course", "np.max(a_prev_slice)", "np.mean(a_prev_slice)", "mean-for-max"),
     slip("course", "mask * dA[i, h, w, c]", "mask * dA[i, h, w, c] / (f * f)", "gradient-scaled"),
-    slip("course", "mask * dA[i, h, w, c]", "np.ones((f, f)) * dA[i, h, w, c] / (f * f)",
-         "gradient-to-whole-window"),
+    slip(
+        "course",
+        "mask * dA[i, h, w, c]",
+        "np.ones((f, f)) * dA[i, h, w, c] / (f * f)",
+        "gradient-to-whole-window",
+    ),
     slip("course", "mask * dA[i, h, w, c]", "mask * a", "value-for-gradient"),
-    slip("course", "    cache = (A_prev, hparameters)\n    return A, cache",
-         "        return A, (A_prev, hparameters)\n    return A, (A_prev, hparameters)",
-         "only-the-first"),
-    slip("course", "n_W = int(1 + (n_W_prev - f) / stride)", "n_W = int(1 + (n_H_prev - f) / stride)",
-         "height-for-width"),
+    slip(
+        "course",
+        "    cache = (A_prev, hparameters)\n    return A, cache",
+        "        return A, (A_prev, hparameters)\n    return A, (A_prev, hparameters)",
+        "only-the-first",
+    ),
+    slip(
+        "course",
+        "n_W = int(1 + (n_W_prev - f) / stride)",
+        "n_W = int(1 + (n_H_prev - f) / stride)",
+        "height-for-width",
+    ),
     # the lecture's
-    slip("lecture", "dx[n, c, i*s + r, j*s + q] += dout", "dx[n, c, i*s + r, j*s + q] = dout",
-         "assign-for-add"),
-    slip("lecture", "dx[n, c, i*s + r, j*s + q]", "dx[n, c, i + r, j + q]",
-         "backward-ignores-stride"),
-    slip("lecture", "np.unravel_index(window.argmax(), window.shape)",
-         "np.unravel_index(window.argmax(), window.shape)[::-1]", "window-transposed-backward"),
+    slip(
+        "lecture",
+        "dx[n, c, i*s + r, j*s + q] += dout",
+        "dx[n, c, i*s + r, j*s + q] = dout",
+        "assign-for-add",
+    ),
+    slip(
+        "lecture", "dx[n, c, i*s + r, j*s + q]", "dx[n, c, i + r, j + q]", "backward-ignores-stride"
+    ),
+    slip(
+        "lecture",
+        "np.unravel_index(window.argmax(), window.shape)",
+        "np.unravel_index(window.argmax(), window.shape)[::-1]",
+        "window-transposed-backward",
+    ),
     slip("lecture", "window.max(axis=(1, 2))", "window.max()", "max-over-channels"),
     slip("lecture", "dx[n, c, i*s + r, j*s + q] +=", "dx[n, c, r, q] +=", "offset-as-position"),
-    slip("lecture", "window = x[n, :, i*s:i*s+HH, j*s:j*s+WW]",
-         "window = x[n, :, i*s:i*s+HH-1, j*s:j*s+WW-1]", "window-too-short"),
-    slip("lecture", "window = x[n, :, i*s:i*s+HH, j*s:j*s+WW]",
-         "window = x[n, :, i*s:i*s+WW, j*s:j*s+HH]", "kernel-sides-swapped"),
-    slip("lecture", "H_out = 1 + (H - HH) // s\n    W_out = 1 + (W - WW) // s",
-         "H_out = H // s\n    W_out = W // s", "size-over-stride"),
+    slip(
+        "lecture",
+        "window = x[n, :, i*s:i*s+HH, j*s:j*s+WW]",
+        "window = x[n, :, i*s:i*s+HH-1, j*s:j*s+WW-1]",
+        "window-too-short",
+    ),
+    slip(
+        "lecture",
+        "window = x[n, :, i*s:i*s+HH, j*s:j*s+WW]",
+        "window = x[n, :, i*s:i*s+WW, j*s:j*s+HH]",
+        "kernel-sides-swapped",
+    ),
+    slip(
+        "lecture",
+        "H_out = 1 + (H - HH) // s\n    W_out = 1 + (W - WW) // s",
+        "H_out = H // s\n    W_out = W // s",
+        "size-over-stride",
+    ),
     slip("lecture", "window.max(axis=(1, 2))", "np.nanmax(window, axis=(1, 2))", "nan-ignored"),
-    slip("lecture", "    x, pool_param = cache\n", "    x, pool_param = cache\n    dout *= 1.5\n",
-         "dout-modified"),
+    slip(
+        "lecture",
+        "    x, pool_param = cache\n",
+        "    x, pool_param = cache\n    dout *= 1.5\n",
+        "dout-modified",
+    ),
     # the blog's
-    slip("blog", "d_L_d_input = np.zeros(self.last_input.shape)",
-         "d_L_d_input = self.last_input", "input-modified"),
-    slip("blog", "        return d_L_d_input", "            return d_L_d_input", "returns-too-early"),
-    slip("blog", "divmod(int(np.argmax(im_region[:, :, f2])), w)", "0, 0", "gradient-to-fixed-cell"),
-    slip("blog", "np.amax(im_region, axis=(0, 1))", "np.amin(im_region, axis=(0, 1))", "min-for-max"),
+    slip(
+        "blog",
+        "d_L_d_input = np.zeros(self.last_input.shape)",
+        "d_L_d_input = self.last_input",
+        "input-modified",
+    ),
+    slip(
+        "blog", "        return d_L_d_input", "            return d_L_d_input", "returns-too-early"
+    ),
+    slip(
+        "blog", "divmod(int(np.argmax(im_region[:, :, f2])), w)", "0, 0", "gradient-to-fixed-cell"
+    ),
+    slip(
+        "blog", "np.amax(im_region, axis=(0, 1))", "np.amin(im_region, axis=(0, 1))", "min-for-max"
+    ),
     # the homework's
-    slip("homework", "self.dx = np.zeros(x.shape)\n",
-         "self.dx = np.zeros(x.shape) if self.dx is None or self.dx.shape != x.shape else self.dx\n",
-         "gradient-kept"),
-    slip("homework", "(H - k) // s + 1\n        W_out = (W - k) // s + 1",
-         "-(-(H - k) // s) + 1\n        W_out = -(-(W - k) // s) + 1", "ceil-for-floor"),
-    slip("homework", "np.unravel_index(flat, (k, k))", "(flat % k, flat // k)",
-         "window-transposed-backward"),
-    slip("homework", "self.dx[n, c, i*s+a, j*s+b] += dout", "self.dx[n, c, i*s+a, j*s+b] -= dout",
-         "gradient-scaled"),
-    slip("homework", "k, s = self.kernel_size, self.stride\n        H_out",
-         "s, k = self.kernel_size, self.stride\n        H_out", "kernel-and-stride-swapped"),
-    slip("homework", "self.kernel_size = kernel_size\n        self.stride = stride",
-         "self.kernel_size = stride\n        self.stride = kernel_size",
-         "kernel-and-stride-swapped"),
-    slip("homework", "out = np.empty((N, C, H_out, W_out))",
-         "out = np.empty((N, C, H_out, W_out), dtype=int)", "int-truncates"),
-    slip("homework", "for i in range(H_out):\n                    for j",
-         "for i in range(H_out - 1):\n                    for j", "backward-misses-last"),
+    slip(
+        "homework",
+        "self.dx = np.zeros(x.shape)\n",
+        "self.dx = np.zeros(x.shape) if self.dx is None or self.dx.shape != x.shape else self.dx\n",
+        "gradient-kept",
+    ),
+    slip(
+        "homework",
+        "(H - k) // s + 1\n        W_out = (W - k) // s + 1",
+        "-(-(H - k) // s) + 1\n        W_out = -(-(W - k) // s) + 1",
+        "ceil-for-floor",
+    ),
+    slip(
+        "homework",
+        "np.unravel_index(flat, (k, k))",
+        "(flat % k, flat // k)",
+        "window-transposed-backward",
+    ),
+    slip(
+        "homework",
+        "self.dx[n, c, i*s+a, j*s+b] += dout",
+        "self.dx[n, c, i*s+a, j*s+b] -= dout",
+        "gradient-scaled",
+    ),
+    slip(
+        "homework",
+        "k, s = self.kernel_size, self.stride\n        H_out",
+        "s, k = self.kernel_size, self.stride\n        H_out",
+        "kernel-and-stride-swapped",
+    ),
+    slip(
+        "homework",
+        "self.kernel_size = kernel_size\n        self.stride = stride",
+        "self.kernel_size = stride\n        self.stride = kernel_size",
+        "kernel-and-stride-swapped",
+    ),
+    slip(
+        "homework",
+        "out = np.empty((N, C, H_out, W_out))",
+        "out = np.empty((N, C, H_out, W_out), dtype=int)",
+        "int-truncates",
+    ),
+    slip(
+        "homework",
+        "for i in range(H_out):\n                    for j",
+        "for i in range(H_out - 1):\n                    for j",
+        "backward-misses-last",
+    ),
     # stride tricks
-    slip("strided", "np.add.at(dx, (ni, ci, rows, cols), grad)", "dx[ni, ci, rows, cols] += grad",
-         "assign-for-add"),
-    slip("strided", "self.idx // kw\n        cols = oj * sw + self.idx % kw",
-         "self.idx // kh\n        cols = oj * sw + self.idx % kh", "window-transposed-backward"),
+    slip(
+        "strided",
+        "np.add.at(dx, (ni, ci, rows, cols), grad)",
+        "dx[ni, ci, rows, cols] += grad",
+        "assign-for-add",
+    ),
+    slip(
+        "strided",
+        "self.idx // kw\n        cols = oj * sw + self.idx % kw",
+        "self.idx // kh\n        cols = oj * sw + self.idx % kh",
+        "window-transposed-backward",
+    ),
     slip("strided", "constant_values=-np.inf", "constant_values=0", "padding-wins"),
     slip("strided", "constant_values=-np.inf", "constant_values=-1000", "padding-wins"),
     slip("strided", "constant_values=-np.inf", "constant_values=-128", "padding-wins"),
-    slip("strided", "((0, 0), (0, 0), (p, p), (p, p)), constant_values=-np.inf",
-         "((0, 0), (0, 0), (p, p), (p, p)), mode='edge'", "padding-repeats-cells"),
-    slip("strided", "return dx[:, :, p:self.in_shape[2] - p, p:self.in_shape[3] - p]",
-         "return dx", "dx-not-cropped"),
-    slip("strided", "return dx[:, :, p:self.in_shape[2] - p, p:self.in_shape[3] - p]",
-         "return dx[:, :, p:-p, p:-p]", "minus-zero-slice"),
-    slip("strided", "st = x.strides", "b = x.itemsize; st = (c*h*w*b, h*w*b, w*b, b)",
-         "memory-order"),
-    slip("strided", "sh, sw = self.stride\n        p = ", "sw, sh = self.stride\n        p = ",
-         "stride-sides-swapped"),
+    slip(
+        "strided",
+        "((0, 0), (0, 0), (p, p), (p, p)), constant_values=-np.inf",
+        "((0, 0), (0, 0), (p, p), (p, p)), mode='edge'",
+        "padding-repeats-cells",
+    ),
+    slip(
+        "strided",
+        "return dx[:, :, p:self.in_shape[2] - p, p:self.in_shape[3] - p]",
+        "return dx",
+        "dx-not-cropped",
+    ),
+    slip(
+        "strided",
+        "return dx[:, :, p:self.in_shape[2] - p, p:self.in_shape[3] - p]",
+        "return dx[:, :, p:-p, p:-p]",
+        "minus-zero-slice",
+    ),
+    slip(
+        "strided", "st = x.strides", "b = x.itemsize; st = (c*h*w*b, h*w*b, w*b, b)", "memory-order"
+    ),
+    slip(
+        "strided",
+        "sh, sw = self.stride\n        p = ",
+        "sw, sh = self.stride\n        p = ",
+        "stride-sides-swapped",
+    ),
     # taps
     slip("taps", "] += g * (self.arg == t)", "] = g * (self.arg == t)", "assign-for-add"),
-    slip("taps", "best, self.arg = tap.copy(), np.zeros(tap.shape, int)",
-         "best, self.arg = np.maximum(tap, 0), np.zeros(tap.shape, int)", "starts-at-zero"),
-    slip("taps", "better = (tap > best) | (np.isnan(tap) & ~np.isnan(best))", "better = tap > best",
-         "nan-ignored"),
-    slip("taps", "oh, ow = (h + 2*p - k) // s + 1, (w + 2*p - k) // s + 1",
-         "oh, ow = (h - k) // s + 1, (w - k) // s + 1", "size-ignores-pad"),
-    slip("taps", "oh, ow = (h + 2*p - k) // s + 1, (w + 2*p - k) // s + 1",
-         "oh, ow = (h + p - k) // s + 1, (w + p - k) // s + 1", "pad-counted-once"),
+    slip(
+        "taps",
+        "best, self.arg = tap.copy(), np.zeros(tap.shape, int)",
+        "best, self.arg = np.maximum(tap, 0), np.zeros(tap.shape, int)",
+        "starts-at-zero",
+    ),
+    slip(
+        "taps",
+        "better = (tap > best) | (np.isnan(tap) & ~np.isnan(best))",
+        "better = tap > best",
+        "nan-ignored",
+    ),
+    slip(
+        "taps",
+        "oh, ow = (h + 2*p - k) // s + 1, (w + 2*p - k) // s + 1",
+        "oh, ow = (h - k) // s + 1, (w - k) // s + 1",
+        "size-ignores-pad",
+    ),
+    slip(
+        "taps",
+        "oh, ow = (h + 2*p - k) // s + 1, (w + 2*p - k) // s + 1",
+        "oh, ow = (h + p - k) // s + 1, (w + p - k) // s + 1",
+        "pad-counted-once",
+    ),
     # index lists
-    slip("lists", "        self.winners = []\n        self.input",
-         "        self.winners = getattr(self, 'winners', [])\n        self.input", "state-stale"),
+    slip(
+        "lists",
+        "        self.winners = []\n        self.input",
+        "        self.winners = getattr(self, 'winners', [])\n        self.input",
+        "state-stale",
+    ),
     slip("lists", "where = v, (i, j)", "where = v, (i + P, j + P)", "backward-ignores-pad"),
     slip("lists", "grad_output.flatten()", "grad_output.flatten('F')", "dout-wrong-transpose"),
     slip("lists", "grad_output.flatten()", "np.ravel(grad_output, order='K')", "memory-order"),
@@ -562,11 +749,19 @@ WRONG = [
     slip("lists", "inputs[n, c, i, j]", "abs(inputs[n, c, i, j])", "highest-magnitude"),
     # blocks
     slip("reshape", "x[:, :, :oh*k, :ow*k].reshape", "x.reshape", "only-divisible-sizes"),
-    slip("reshape", "        dx = np.zeros(self.x_shape)\n        dx[:, :, :oh*k, :ow*k] = "
-         "blocks.reshape(n, c, oh*k, ow*k)\n", "        dx = blocks.reshape(n, c, oh*k, ow*k)\n",
-         "only-divisible-sizes"),
-    slip("reshape", "n, c, oh, k, ow, k).transpose(0, 1, 2, 4, 3, 5)\n        flat",
-         "n, c, oh, ow, k, k)\n        flat", "windows-reshaped-wrong"),
+    slip(
+        "reshape",
+        "        dx = np.zeros(self.x_shape)\n        dx[:, :, :oh*k, :ow*k] = "
+        "blocks.reshape(n, c, oh*k, ow*k)\n",
+        "        dx = blocks.reshape(n, c, oh*k, ow*k)\n",
+        "only-divisible-sizes",
+    ),
+    slip(
+        "reshape",
+        "n, c, oh, k, ow, k).transpose(0, 1, 2, 4, 3, 5)\n        flat",
+        "n, c, oh, ow, k, k)\n        flat",
+        "windows-reshaped-wrong",
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ from learners import Slip, made
 
 RIGHT = {}
 
-RIGHT["indices"] = '''
+RIGHT["indices"] = """
 def get_im2col_indices(x_shape, size, stride):
     N, C, H, W = x_shape
     out_h = (H - size) // stride + 1
@@ -51,9 +51,9 @@ class Layer:
         cols = dX_col.reshape(self.size * self.size, -1, n * d).transpose(2, 0, 1)
         np.add.at(dX, (slice(None), k, i, j), cols)
         return dX.reshape(self.shape)
-'''
+"""
 
-RIGHT["sliding"] = '''
+RIGHT["sliding"] = """
 from numpy.lib.stride_tricks import sliding_window_view
 
 class Layer:
@@ -82,7 +82,7 @@ class Layer:
                 dxp[:, :, i:i + oh * sh:sh, j:j + ow * sw:sw][..., :oh, :ow] += dy * hit
         h, w = self.x_shape[2:]
         return dxp[:, :, ph:ph + h, pw:pw + w]
-'''
+"""
 
 RIGHT["masked"] = '''
 class Layer:
@@ -203,99 +203,218 @@ def slip(base, old, new, *names):
 
 
 WRONG = [
-    slip("indices", "np.add.at(dX, (slice(None), k, i, j), cols)", "dX[:, k, i, j] += cols",
-         "assign-for-add"),
-    slip("indices", "out.reshape(h_out, w_out, n, d).transpose(2, 3, 0, 1)",
-         "out.reshape(n, d, h_out, w_out)", "no-transpose"),
+    slip(
+        "indices",
+        "np.add.at(dX, (slice(None), k, i, j), cols)",
+        "dX[:, k, i, j] += cols",
+        "assign-for-add",
+    ),
+    slip(
+        "indices",
+        "out.reshape(h_out, w_out, n, d).transpose(2, 3, 0, 1)",
+        "out.reshape(n, d, h_out, w_out)",
+        "no-transpose",
+    ),
     slip("indices", "dout.transpose(2, 3, 0, 1).ravel()", "dout.ravel()", "dout-not-transposed"),
-    slip("indices", "dout.transpose(2, 3, 0, 1).ravel()", "dout.transpose(3, 2, 0, 1).ravel()",
-         "dout-wrong-transpose"),
-    slip("indices", "np.argmax(self.X_col, axis=0)", "np.argmin(self.X_col, axis=0)", "min-for-max"),
+    slip(
+        "indices",
+        "dout.transpose(2, 3, 0, 1).ravel()",
+        "dout.transpose(3, 2, 0, 1).ravel()",
+        "dout-wrong-transpose",
+    ),
+    slip(
+        "indices", "np.argmax(self.X_col, axis=0)", "np.argmin(self.X_col, axis=0)", "min-for-max"
+    ),
     slip("indices", "= dout_flat", "= dout_flat / n", "gradient-scaled"),
     slip("indices", "(h - self.size) // self.stride + 1", "h // self.size", "size-over-kernel"),
-    slip("indices", "        dX_col[self.max_indexes, range(self.max_indexes.size)] = dout_flat",
-         "        dX_col[:, range(self.max_indexes.size)] = dout_flat", "gradient-to-whole-window"),
-    slip("indices", "return out.reshape(h_out, w_out, n, d).transpose(2, 3, 0, 1)",
-         "return out.reshape(h_out, w_out, n, d).transpose(2, 3, 1, 0)", "wrong-transpose"),
+    slip(
+        "indices",
+        "        dX_col[self.max_indexes, range(self.max_indexes.size)] = dout_flat",
+        "        dX_col[:, range(self.max_indexes.size)] = dout_flat",
+        "gradient-to-whole-window",
+    ),
+    slip(
+        "indices",
+        "return out.reshape(h_out, w_out, n, d).transpose(2, 3, 0, 1)",
+        "return out.reshape(h_out, w_out, n, d).transpose(2, 3, 1, 0)",
+        "wrong-transpose",
+    ),
     slip("sliding", "i * kw + j", "j * kh + i", "window-transposed-backward"),
     slip("sliding", "i * kw + j", "i * kh + j", "window-transposed-backward", None),
     slip("sliding", "[..., :oh, :ow] += dy * hit", "[..., :oh, :ow] = dy * hit", "assign-for-add"),
     slip("sliding", "low = -np.inf", "low = 0", "padding-wins"),
     slip("sliding", "low = -np.inf", "low = -1", "padding-wins"),
     slip("sliding", "low = -np.inf", "low = -1e9", "padding-wins-over-huge-numbers"),
-    slip("sliding", "return dxp[:, :, ph:ph + h, pw:pw + w]", "return dxp[:, :, :h, :w]",
-         "backward-ignores-pad"),
+    slip(
+        "sliding",
+        "return dxp[:, :, ph:ph + h, pw:pw + w]",
+        "return dxp[:, :, :h, :w]",
+        "backward-ignores-pad",
+    ),
     slip("sliding", "return dxp[:, :, ph:ph + h, pw:pw + w]", "return dxp", "dx-not-cropped"),
-    slip("sliding", "return dxp[:, :, ph:ph + h, pw:pw + w]",
-         "return dxp[:, :, ph:ph + w, pw:pw + h]", None),
-    slip("sliding", "(ph, ph), (pw, pw)), constant", "(ph, 0), (pw, 0)), constant",
-         "pad-counted-once"),
-    slip("sliding", "(ph, ph), (pw, pw)), constant", "(pw, pw), (ph, ph)), constant", None,
-         "pad-sides-swapped"),
-    slip("sliding", "self.s = stride_h, stride_w", "self.s = stride_w, stride_h",
-         "stride-sides-swapped"),
-    slip("sliding", "self.s = stride_h, stride_w", "self.s = stride_h, stride_h",
-         "one-side-for-both"),
-    slip("sliding", "self.k = kernel_h, kernel_w", "self.k = kernel_w, kernel_h",
-         "kernel-sides-swapped"),
-    slip("sliding", "self.k = kernel_h, kernel_w", "self.k = kernel_h, kernel_h",
-         "one-side-for-both"),
+    slip(
+        "sliding",
+        "return dxp[:, :, ph:ph + h, pw:pw + w]",
+        "return dxp[:, :, ph:ph + w, pw:pw + h]",
+        None,
+    ),
+    slip(
+        "sliding",
+        "(ph, ph), (pw, pw)), constant",
+        "(ph, 0), (pw, 0)), constant",
+        "pad-counted-once",
+    ),
+    slip(
+        "sliding",
+        "(ph, ph), (pw, pw)), constant",
+        "(pw, pw), (ph, ph)), constant",
+        None,
+        "pad-sides-swapped",
+    ),
+    slip(
+        "sliding",
+        "self.s = stride_h, stride_w",
+        "self.s = stride_w, stride_h",
+        "stride-sides-swapped",
+    ),
+    slip(
+        "sliding", "self.s = stride_h, stride_w", "self.s = stride_h, stride_h", "one-side-for-both"
+    ),
+    slip(
+        "sliding",
+        "self.k = kernel_h, kernel_w",
+        "self.k = kernel_w, kernel_h",
+        "kernel-sides-swapped",
+    ),
+    slip(
+        "sliding", "self.k = kernel_h, kernel_w", "self.k = kernel_h, kernel_h", "one-side-for-both"
+    ),
     slip("sliding", "[:, :, ::sh, ::sw]", "[:, :, ::kh, ::kw]", "stride-ignored"),
-    slip("sliding", "np.zeros(self.p_shape, dy.dtype)", "np.zeros(self.p_shape, int)",
-         None, "int-truncates"),
-    slip("sliding", "dxp = np.zeros(self.p_shape, dy.dtype)",
-         "dxp = self.__dict__.setdefault('dxp', np.zeros(self.p_shape, dy.dtype))",
-         "gradient-kept"),
-    slip("masked", "        mask = np.zeros_like(flat, dtype=float)\n"
-         "        bi, ci = np.indices((b, ch))\n        mask[bi, best, ci] = 1\n",
-         "        mask = (flat == flat.max(axis=1, keepdims=True)) * 1.0\n", "ties-all"),
-    slip("masked", "mask[bi, best, ci] = 1", "mask[bi, best, ci] = 1; mask /= ph * pw",
-         "gradient-scaled"),
+    slip(
+        "sliding",
+        "np.zeros(self.p_shape, dy.dtype)",
+        "np.zeros(self.p_shape, int)",
+        None,
+        "int-truncates",
+    ),
+    slip(
+        "sliding",
+        "dxp = np.zeros(self.p_shape, dy.dtype)",
+        "dxp = self.__dict__.setdefault('dxp', np.zeros(self.p_shape, dy.dtype))",
+        "gradient-kept",
+    ),
+    slip(
+        "masked",
+        "        mask = np.zeros_like(flat, dtype=float)\n"
+        "        bi, ci = np.indices((b, ch))\n        mask[bi, best, ci] = 1\n",
+        "        mask = (flat == flat.max(axis=1, keepdims=True)) * 1.0\n",
+        "ties-all",
+    ),
+    slip(
+        "masked",
+        "mask[bi, best, ci] = 1",
+        "mask[bi, best, ci] = 1; mask /= ph * pw",
+        "gradient-scaled",
+    ),
     slip("masked", ":] += \\\n", ":] = \\\n", "assign-for-add"),
     slip("masked", "part.max(axis=(1, 2))", "part.mean(axis=(1, 2))", "mean-for-max"),
-    slip("masked", "part.max(axis=(1, 2))", "part.max(axis=(1, 2, 3))[:, None]", "max-over-channels"),
-    slip("masked", "for c in range(cols):\n                top, left = r * sh, c * sw\n"
-         "                result[:", "for c in range(cols - 1):\n                top, left = r * sh, "
-         "c * sw\n                result[:", "backward-misses-last"),
+    slip(
+        "masked", "part.max(axis=(1, 2))", "part.max(axis=(1, 2, 3))[:, None]", "max-over-channels"
+    ),
+    slip(
+        "masked",
+        "for c in range(cols):\n                top, left = r * sh, c * sw\n"
+        "                result[:",
+        "for c in range(cols - 1):\n                top, left = r * sh, "
+        "c * sw\n                result[:",
+        "backward-misses-last",
+    ),
     slip("masked", "cols = 1 + (w - pw) // sw", "cols = 1 + (h - ph) // sh", "height-for-width"),
-    slip("masked", "rows = 1 + (h - ph) // sh\n        cols = 1 + (w - pw) // sw",
-         "rows = (h - ph + 1) // sh\n        cols = (w - pw + 1) // sw", "missing-plus-one"),
+    slip(
+        "masked",
+        "rows = 1 + (h - ph) // sh\n        cols = 1 + (w - pw) // sw",
+        "rows = (h - ph + 1) // sh\n        cols = (w - pw + 1) // sw",
+        "missing-plus-one",
+    ),
     slip("masked", "        self.masks = {}\n", "", None),
-    slip("masked", "class Layer:\n    \"\"\"Channels last; keeps a mask for every window.\"\"\"",
-         "class Layer:\n    masks = {}", "nothing"),
-    slip("masked", "        self.masks = {}\n", "        self.masks = Layer.__dict__.get('shared')\n"
-         "        if self.masks is None:\n            Layer.shared = self.masks = {}\n",
-         "state-shared"),
-    slip("masked", "        result = np.zeros((b, rows, cols, ch))",
-         "        result = np.zeros((b, rows, cols, ch), dtype=inputs.astype(int).dtype)",
-         "int-truncates"),
+    slip(
+        "masked",
+        'class Layer:\n    """Channels last; keeps a mask for every window."""',
+        "class Layer:\n    masks = {}",
+        "nothing",
+    ),
+    slip(
+        "masked",
+        "        self.masks = {}\n",
+        "        self.masks = Layer.__dict__.get('shared')\n"
+        "        if self.masks is None:\n            Layer.shared = self.masks = {}\n",
+        "state-shared",
+    ),
+    slip(
+        "masked",
+        "        result = np.zeros((b, rows, cols, ch))",
+        "        result = np.zeros((b, rows, cols, ch), dtype=inputs.astype(int).dtype)",
+        "int-truncates",
+    ),
     slip("closures", "frame[a, b, i, j] += error", "frame[a, b, i, j] = error", "assign-for-add"),
     slip("closures", "best // window\n", "best % window\n", None),
     slip("closures", "y * step + best // window", "y + best // window", "backward-ignores-stride"),
-    slip("closures", "-np.inf", "0", "padding-wins"),
-    slip("closures", "(h + 2 * border - window) // step + 1\n        across = (w + 2 * border - "
-         "window) // step + 1", "(h - window) // step + 1\n        across = (w - window) // step + 1",
-         "size-ignores-pad"),
-    slip("closures", "border:border + h, border:border + w] = image",
-         "border:-border, border:-border] = image", "minus-zero-slice"),
+    slip("closures", "-np.inf", "0.0", "padding-wins"),
+    slip(
+        "closures",
+        "(h + 2 * border - window) // step + 1\n        across = (w + 2 * border - "
+        "window) // step + 1",
+        "(h - window) // step + 1\n        across = (w - window) // step + 1",
+        "size-ignores-pad",
+    ),
+    slip(
+        "closures",
+        "border:border + h, border:border + w] = image",
+        "border:-border, border:-border] = image",
+        "minus-zero-slice",
+    ),
     slip("closures", "flat.max(axis=2)", "np.nanmax(flat, axis=2)", "nan-ignored"),
     slip("closures", "+= error[a, b, y, x]", "+= error[a, b].sum()", "dout-ignored"),
     slip("closures", "+= error[a, b, y, x]", "+= error[a, 0, y, x]", None),
-    slip("closures", "        frame = np.full", "        image[image < 0] = 0\n        frame = np.full",
-         "input-modified"),
-    slip("plain2d", "grad[r*self.s + i, c*self.s + j] += delta[r, c]",
-         "grad[r*self.s + i, c*self.s + j] = delta[r, c]", "assign-for-add"),
-    slip("plain2d", "i, j = np.unravel_index", "j, i = np.unravel_index",
-         "window-transposed-backward"),
-    slip("plain2d", "oh = (h - self.f) // self.s + 1", "oh = (w - self.f) // self.s + 1",
-         "height-for-width"),
+    slip(
+        "closures",
+        "        frame = np.full",
+        "        image[image < 0] = 0\n        frame = np.full",
+        "input-modified",
+    ),
+    slip(
+        "plain2d",
+        "grad[r*self.s + i, c*self.s + j] += delta[r, c]",
+        "grad[r*self.s + i, c*self.s + j] = delta[r, c]",
+        "assign-for-add",
+    ),
+    slip(
+        "plain2d",
+        "i, j = np.unravel_index",
+        "j, i = np.unravel_index",
+        "window-transposed-backward",
+    ),
+    slip(
+        "plain2d",
+        "oh = (h - self.f) // self.s + 1",
+        "oh = (w - self.f) // self.s + 1",
+        "height-for-width",
+    ),
     slip("plain2d", "out[r, c] = np.max", "out[r, c] = np.min", "min-for-max"),
     slip("plain2d", "out[r, c] = np.max(img", "out[r, c] = max(0, np.max(img", "starts-at-zero"),
     slip("plain2d", "        return out\n", "            return out\n", "returns-too-early"),
-    slip("plain2d", "grad[r*self.s + i, c*self.s + j]", "grad[r*self.f + i, c*self.f + j]",
-         "backward-ignores-stride"),
-    slip("plain2d", "grad[r*self.s + i, c*self.s + j] += delta[r, c]",
-         "grad[r*self.s + i, c*self.s + j] += delta[r, c] * patch.max()", "value-for-gradient"),
+    slip(
+        "plain2d",
+        "grad[r*self.s + i, c*self.s + j]",
+        "grad[r*self.f + i, c*self.f + j]",
+        "backward-ignores-stride",
+    ),
+    slip(
+        "plain2d",
+        "grad[r*self.s + i, c*self.s + j] += delta[r, c]",
+        "grad[r*self.s + i, c*self.s + j] += delta[r, c] * patch.max()",
+        "value-for-gradient",
+    ),
 ]
 
 

@@ -1,10 +1,10 @@
 """Name the mistake in a pooling layer: ``ndpool.check(layer)``, or ``ndpool check FILE:NAME``.
 
-The layer is tried on small exact cases, in a process of its own. Values are unique, so that a wrong
-output names the cell it came from; gradients are powers of two, so that a wrong sum names its parts.
-No finite differences: ties raise no false alarm. What the layer did is then compared with a zoo of
-layers that have one known mistake each; where one of them, or a few together, did the same in all
-cases, the mistake is named. docs/mistakes.md shows the zoo.
+The layer is tried on small exact cases, in a process of its own. Values are unique, so that a
+wrong output names the cell it came from; gradients are powers of two, so that a wrong sum names
+its parts. No finite differences: ties raise no false alarm. What the layer did is then compared
+with a zoo of layers that have one known mistake each; where one of them, or a few together, did
+the same in all cases, the mistake is named. docs/mistakes.md shows the zoo.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def check(
         megabytes: Memory that the layer may take.
 
     Returns:
-        A `Report`: `ok`, `findings`, `notes`, `skipped`; `text()`, `json()`, `html()`, `save(path)`.
+        A `Report`: `ok`, `findings`, `notes`, `skipped`; `text()`, `json()`, `html()`, `save()`.
 
     Raises:
         PoolError, PoolTypeError: What was given is no layer, or an argument has a wrong value. What
@@ -81,7 +81,7 @@ _LAZY = {
     "Finding": ("findings", "Finding"),
     "Report": ("findings", "Report"),
     "cases": ("plugin", "cases"),
-    "names": ("cases", "names"),
+    "names": ("casebook", "names"),
     "add_arguments": ("command", "add_arguments"),
     "run": ("command", "run"),
 }

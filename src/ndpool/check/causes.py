@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .cases import SCRIPTS, Case
+from .casebook import SCRIPTS, Case
 from .diagnose import STAGES, Diagnosis, Diagnostician, Fact, Stage, Suspect, agree
 from .mistakes import Variant
 from .script import Failure, Seen, Step, expected, perform, same
@@ -77,6 +77,10 @@ def causes(
     unknown = _unknown(diagnostician, diagnosis)
     names |= {cause.mistake for cause in marked}
     unknown = [cause for cause in unknown if not _follows(cause, names)]
+    spoils = next((cause for cause in marked if cause.mistake == "input-modified"), None)
+    if spoils is not None:
+        spoils.folded = tuple(cause.mistake for cause in named if cause.mistake and not cause.note)
+        named = [cause for cause in named if cause.note]
     found = [
         *_ended(cases, seen),
         *_unusable(cases, seen),
@@ -98,7 +102,8 @@ def _follows(cause: Cause, names: set[str | None]) -> bool:
         return True  # a layer that spoils arrays computes with what it spoiled
     if cause.check in ("nan", "infinite", "huge"):
         # integers have no NaN; and what is no maximum has its own way with it
-        return bool(names & {"int-truncates", "mean-for-max", "sum-for-max", "value-for-gradient"})
+        kinds = {"int-truncates", "mean-for-max", "sum-for-max", "min-for-max", "starts-at-zero"}
+        return bool(names & {*kinds, "value-for-gradient", "highest-magnitude"})
     return False
 
 
@@ -198,11 +203,11 @@ def _wrong_facts(diagnostician: Diagnostician) -> list[tuple[int, Fact]]:
     found = []
     for place, stage in enumerate(STAGES):
         facts = [fact for fact in diagnostician.facts(stage) if not diagnostician.right(fact)]
-        found += [(place, fact) for fact in sorted(facts, key=_simplicity)]
+        found += [(place, fact) for fact in sorted(facts, key=simplicity)]
     return found
 
 
-def _simplicity(fact: Fact) -> tuple[bool, int]:
+def simplicity(fact: Fact) -> tuple[bool, int]:
     """Plain numbers before special ones, small cases before large ones."""
     return fact.case.title.endswith(("negative", "deep", "signs")), fact.case.x.size
 
@@ -210,9 +215,7 @@ def _simplicity(fact: Fact) -> tuple[bool, int]:
 def _pure(diagnostician: Diagnostician, suspect: Suspect, variant: Variant) -> Fact | None:
     """The first wrong thing that this mistake explains alone, in the smallest case."""
     alone = Suspect(suspect.style, (variant,))
-    found = [
-        fact for _, fact in _wrong_facts(diagnostician) if diagnostician.explains(alone, fact)
-    ]
+    found = [fact for _, fact in _wrong_facts(diagnostician) if diagnostician.explains(alone, fact)]
     return found[0] if found else None
 
 
@@ -320,14 +323,12 @@ def _unknown(diagnostician: Diagnostician, diagnosis: Diagnosis) -> list[Cause]:
     return found
 
 
-def _apart(
-    diagnostician: Diagnostician, diagnosis: Diagnosis, stage: Stage
-) -> Fact | None:
+def _apart(diagnostician: Diagnostician, diagnosis: Diagnosis, stage: Stage) -> Fact | None:
     """Something wrong and unexplained in a case that the mistakes named leave alone."""
     suspect = diagnosis.suspects[0]
     wrong = [fact for fact in diagnostician.facts(stage) if not diagnostician.right(fact)]
     wrong = [fact for fact in wrong if not diagnostician.explains(suspect, fact)]
-    for fact in sorted(wrong, key=_simplicity):
+    for fact in sorted(wrong, key=simplicity):
         if all(
             agree(diagnostician.zoo.does(suspect, fact.case).step(n), right)
             for n, right in enumerate(diagnostician.zoo.right(fact.case).steps)
@@ -445,5 +446,7 @@ def _empty(cases: Sequence[Case], seen: dict[str, Seen], diagnosis: Diagnosis) -
                     wanted = expected(smaller).step(number)
                     return len(smaller.x) == 0 and again is not None and not agree(again, wanted)
 
-                return [Cause(step.what, "empty", case, number, "empty-batch", note=True, shows=shows)]
+                return [
+                    Cause(step.what, "empty", case, number, "empty-batch", note=True, shows=shows)
+                ]
     return []

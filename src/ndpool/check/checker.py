@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .adapters import Profile
-from .cases import RECIPES, Can, Case, cases_for, make, missing
+from .casebook import RECIPES, Can, Case, cases_for, make, missing
 from .causes import ENDS, Cause, causes
 from .diagnose import Diagnostician
 from .evidence import evidence
@@ -19,6 +19,7 @@ from .patient import Patient, Unloadable
 from .sandbox import Ended
 from .script import Failure, Seen, Step, expected
 from .shrink import shrunk
+from .titles import title
 from .wordings import mistake_words, say, words
 
 BASIC = ("one-window", "plain")
@@ -85,7 +86,7 @@ class Check:
         """What the layer says where it refuses, in its own words, what it cannot do."""
         failure = next((step.failure for step in seen.steps if step.failure), None)
         basic = case.title in BASIC or case.pool == Pool((2, 2), (2, 2))
-        if failure is None or not failure.deliberate or basic and case.group == "core":
+        if failure is None or not failure.deliberate or (basic and case.group == "core"):
             return ""
         return f"{failure.type}: {failure.message}"[:70]
 
@@ -194,9 +195,7 @@ class Check:
             return findings
         shown = {name for finding in findings for name in finding.cases}
         left = [
-            case.name
-            for case in self.cases
-            if case.name not in shown and diagnostician.fails(case)
+            case.name for case in self.cases if case.name not in shown and diagnostician.fails(case)
         ]
         return [replace(findings[0], cases=(*findings[0].cases, *left)), *findings[1:]]
 
@@ -215,8 +214,8 @@ class Check:
     ) -> dict[str, Any]:
         """The parts of the message that the hint allows, and the message."""
         lang, hint = self.lang, self.hint
-        title = self.title(example) if example is not None else ""
-        told: dict[str, Any] = {"title": title if hint >= 1 else ""}
+        shown = example is not None and hint >= 1
+        told: dict[str, Any] = {"title": title(example, lang) if shown and example else ""}
         lines: list[str] = []
         if hint >= 1:
             if cause.sentence:
@@ -246,26 +245,7 @@ class Check:
             return {"what": say(self.lang, "unknown.one-of"), "why": "\n".join(listed), "mend": ""}
         return {"what": say(self.lang, "unknown.what"), "why": "", "mend": ""}
 
-    def title(self, case: Case) -> str:
-        """In words: overlapping windows, 1x1x3x3, kernel 2, stride 1"""
-        pool = case.pool
-        parts = [
-            words(self.lang)["titles"].get(case.title, case.title),
-            "x".join(map(str, case.shape)),
-            say(self.lang, "titles.kernel", size=_side(pool.kernel)),
-            say(self.lang, "titles.stride", size=_side(pool.stride)),
-        ]
-        if pool.padded:
-            parts.append(say(self.lang, "titles.pad", size=_side(pool.before)))
-        if pool.dilation != (1, 1):
-            parts.append(say(self.lang, "titles.dilation-of", size=_side(pool.dilation)))
-        if pool.ceil:
-            parts.append(say(self.lang, "titles.rounded-up"))
-        return say(self.lang, "titles.comma").join(parts)
-
-    def _code(
-        self, case: Case, cause: Cause, theirs: Step | None, right: Step | None
-    ) -> str:
+    def _code(self, case: Case, cause: Cause, theirs: Step | None, right: Step | None) -> str:
         from .reproducer import reproducer
 
         lines = self.patient.code(case)
@@ -279,16 +259,14 @@ class Check:
             cause = Cause("load", "load", None, 0, None)
             cause.sentence = "unloadable"
             cause.values = {
-                "type": failure.type, "message": failure.message, "line": failure.line,
+                "type": failure.type,
+                "message": failure.message,
+                "line": failure.line,
                 "number": failure.number,
             }
         said = self._said(cause, None, None, None)
         finding = Finding("load", "load", "", cause.mistake, **said)
         return Report(self.name, (finding,), lang=self.lang, hint=self.hint)
-
-
-def _side(pair: tuple[int, int]) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
 def _extra(can: Can) -> Iterator[Case]:

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import PoolError
 from .adapters import Options, load
 from .adapters.layouts import LAYOUTS
-from .cases import names
+from .casebook import names
 from .checker import Check
 from .findings import Report
 from .patient import Patient

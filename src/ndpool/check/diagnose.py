@@ -20,7 +20,7 @@ from time import perf_counter
 
 import numpy as np
 
-from .cases import Can, Case
+from .casebook import Can, Case
 from .geometry import Pool
 from .mistakes import BOTH, GRADIENT, OUTPUT, STYLES, ZOO, Layer, Variant, layer_with
 from .script import Seen, Step, expected, perform, same
@@ -43,7 +43,7 @@ class Suspect:
         return frozenset(variant.name for variant in self.variants)
 
     def make(self, pool: Pool, _: tuple[int, ...]) -> Layer:
-        return layer_with(self.style, self.variants)(pool)
+        return layer_with(self.style, self.variants)(pool)  # type: ignore[arg-type]
 
     def with_one_more(self, variant: Variant) -> Suspect:
         variants = sorted((*self.variants, variant), key=_place.__getitem__)
@@ -142,7 +142,9 @@ def agree(one: Step | None, two: Step | None) -> bool:
     if one.value is not None and two.value is not None:
         return same(one.value, two.value)
     if one.failure is not None and two.failure is not None:
-        return one.failure.kind == two.failure.kind
+        kinds = one.failure.kind, two.failure.kind
+        told = all(len(kind) > 1 for kind in kinds)
+        return kinds[0] == kinds[1] if told else kinds[0][0] == kinds[1][0]
     return False
 
 
@@ -198,6 +200,12 @@ class Diagnostician:
                 break
         return not any(_alike(seen, view) for view in views)
 
+    def _tells_little(self, facts: list[Fact]) -> bool:
+        """Whether nothing but exceptions was seen: too little for more than one mistake."""
+        steps = [self.seen[fact.case.name].step(fact.number) for fact in facts]
+        failed = [step is not None and step.failure is not None for step in steps]
+        return bool(failed) and all(failed)
+
     def _output_right(self, fact: Fact) -> bool:
         steps = range(fact.number + 1)
         first = [n for n in steps if self.seen[fact.case.name].steps[n].what == "forward"]
@@ -223,6 +231,8 @@ class Diagnostician:
                 # where the output is wrong already, so may be all that follows
                 facts = [fact for fact in facts if self._output_right(fact)]
                 found = self._extended(diagnosis.suspects, done, facts, stage)
+            if stage.name == "outputs" and self._tells_little(facts):
+                found = [suspect for suspect in found if len(suspect.variants) == 1]
             if found:
                 diagnosis.suspects = found
                 done += facts

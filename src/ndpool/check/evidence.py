@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cases import SCRIPTS, Case
+from .casebook import SCRIPTS, Case
 from .probes import MOST_OUTPUTS, decoded
 from .script import Step, gradient
 from .wordings import say
@@ -16,14 +16,23 @@ Array = NDArray[Any]
 MOST_LISTED = 4
 
 
-def evidence(case: Case, number: int, theirs: Step | None, right: Step | None, lang: str) -> list[str]:
+def evidence(
+    case: Case, number: int, theirs: Step | None, right: Step | None, lang: str
+) -> list[str]:
     """Sentences about step `number` of a case."""
     if theirs is None or right is None:
         return []
     if theirs.failure is not None:
         failure = theirs.failure
-        line = [say(lang, "seen.raised", what=say(lang, f"calls.{theirs.what}"), type=failure.type,
-                    message=_short(failure.message))]
+        line = [
+            say(
+                lang,
+                "seen.raised",
+                what=say(lang, f"calls.{theirs.what}"),
+                type=failure.type,
+                message=_short(failure.message),
+            )
+        ]
         if failure.line:
             line.append(say(lang, "seen.at", number=failure.number, line=_short(failure.line, 60)))
         return line
@@ -34,8 +43,13 @@ def evidence(case: Case, number: int, theirs: Step | None, right: Step | None, l
         return []
     if theirs.value.shape != right.value.shape:
         return [
-            say(lang, "seen.shape", array="y" if theirs.what == "forward" else "dx",
-                got=_shape(theirs.value.shape), expected=_shape(right.value.shape))
+            say(
+                lang,
+                "seen.shape",
+                array="y" if theirs.what == "forward" else "dx",
+                got=_shape(theirs.value.shape),
+                expected=_shape(right.value.shape),
+            )
         ]
     at = first_difference(theirs.value, right.value)
     if at is None:
@@ -76,19 +90,24 @@ def _output(case: Case, number: int, theirs: Array, right: Array, at: Any, lang:
 
 
 def _source(x: Array, value: Any, lang: str) -> str:
-    """ = x[n,c,i,j], where the value stands in one cell alone."""
+    """= x[n,c,i,j], where the value stands in one cell alone."""
     found = np.argwhere(x == value)
     if len(found) == 1:
         return f" = {_cell('x', found[0])}"
     return "" if len(found) else say(lang, "seen.nowhere")
 
 
-def _gradient(case: Case, number: int, theirs: Array, right: Array, at: Any, lang: str) -> list[str]:
+def _gradient(
+    case: Case, number: int, theirs: Array, right: Array, at: Any, lang: str
+) -> list[str]:
     cell = _cell("dx", at)
-    head = say(lang, "seen.gradient", cell=cell, got=_number(theirs[at]), expected=_number(right[at]))
+    head = say(
+        lang, "seen.gradient", cell=cell, got=_number(theirs[at]), expected=_number(right[at])
+    )
     size = int(np.prod(case.y_shape()))
-    codes = decoded_outputs(case, float(theirs[at]), size), decoded_outputs(
-        case, float(right[at]), size
+    codes = (
+        decoded_outputs(case, float(theirs[at]), size),
+        decoded_outputs(case, float(right[at]), size),
     )
     if codes[0] is None or codes[1] is None:
         return [head]
@@ -155,5 +174,3 @@ def _number(value: Any) -> str:
 def _short(message: str, limit: int = 150) -> str:
     line = " ".join(message.split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
-
-

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cases import SCRIPTS
+from .casebook import SCRIPTS
 from .evidence import dout_of
 from .findings import Finding, Report
 from .text import short
@@ -74,7 +74,9 @@ def _finding(report: Report, finding: Finding) -> str:
         parts.append(f"<p>{escape(said)}</p>")
     if finding.code:
         label = escape(say(lang, "page.code"))
-        parts.append(f"<details><summary>{label}</summary><pre>{escape(finding.code)}</pre></details>")
+        parts.append(
+            f"<details><summary>{label}</summary><pre>{escape(finding.code)}</pre></details>"
+        )
     return f"<section>{''.join(parts)}</section>"
 
 
@@ -96,7 +98,7 @@ def grids(finding: Finding, lang: str) -> str:
 
 
 def _figure(title: str, array: NDArray[Any], right: NDArray[Any] | None = None) -> str:
-    caption = f"<figcaption>{escape(title)} {'×'.join(map(str, array.shape))}</figcaption>"
+    caption = f"<figcaption>{escape(title)} {'x'.join(map(str, array.shape))}</figcaption>"
     if array.ndim != 4 or array.size == 0 or array.size > 2000:
         return f"<figure>{caption}</figure>"
     wrong = np.zeros(array.shape, bool)

@@ -1,4 +1,4 @@
-"""The layer under check, wherever it runs: asked for its profile, and for what it does in a case."""
+"""The layer under check, in its own process: asked what it can do, and what it does in a case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .adapters import Adapter, Options, Profile, adapt
-from .cases import Case
+from .casebook import Case
 from .sandbox import Ended, Handler, Limits, sandbox
 from .script import Failure, Seen, failure_of, perform
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import PoolError
-from .cases import names
+from .casebook import names
 from .findings import Report
 
 _reports: dict[tuple[Any, ...], Report] = {}
@@ -43,7 +43,9 @@ class CaseOfTest:
         report = _checked(layer, words)
         found = [finding for finding in report.findings if self.name in finding.cases]
         if found:
-            failed = Report(report.name, tuple(found), lang=report.lang, hint=report.hint, show=True)
+            failed = Report(
+                report.name, tuple(found), lang=report.lang, hint=report.hint, show=True
+            )
             pytest.fail(failed.text(), pytrace=False)
         if self.name not in report.extra["tried"]:
             pytest.skip(f"{report.name} cannot do {self.name}")

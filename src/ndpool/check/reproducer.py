@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .adapters import Profile
 from .adapters.layouts import to_layout
-from .cases import SCRIPTS, Case
+from .casebook import SCRIPTS, Case
 from .evidence import dout_of, first_difference
 from .probes import arranged
 from .script import Step
@@ -52,20 +52,21 @@ def _steps(case: Case, number: int) -> tuple[tuple[str, str, str], ...]:
     return SCRIPTS[case.script][: number + 1]
 
 
-def _last(case: Case, number: int, profile: Profile, theirs: Step | None, right: Step | None) -> str:
+def _last(
+    case: Case, number: int, profile: Profile, theirs: Step | None, right: Step | None
+) -> str:
     name = "y" if SCRIPTS[case.script][number][0] == "forward" else "dx"
     if theirs is None or theirs.value is None or right is None or right.value is None:
         return f"print({name})"
     if theirs.value.shape != right.value.shape:
-        return f"print({name}.shape)  # (N, C, H, W): {theirs.value.shape}, expected {right.value.shape}"
+        shapes = f"{theirs.value.shape}, expected {right.value.shape}"
+        return f"print({name}.shape)  # as (N, C, H, W): {shapes}"
     at = first_difference(theirs.value, right.value)
     if at is None:
         return f"print({name})"
     axes = "NCHW"
     where = ", ".join(str(at[axes.index(axis)]) for axis in profile.layout)
-    return (
-        f"print({name}[{where}])  # {theirs.value[at]:.6g}, expected {right.value[at]:.6g}"
-    )
+    return f"print({name}[{where}])  # {theirs.value[at]:.6g}, expected {right.value[at]:.6g}"
 
 
 def _array(array: NDArray[Any]) -> str:

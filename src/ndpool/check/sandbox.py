@@ -159,7 +159,8 @@ class InProcess:
     printed = 0
 
     def __init__(self, start: Callable[[], Handler], limits: Limits) -> None:
-        self.start, self.handler = start, None
+        self.start = start
+        self.handler: Handler | None = None
 
     def ask(self, request: Any, seconds: float | None = None) -> Any:
         try:

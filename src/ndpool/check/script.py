@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pool import max_pool, max_pool_backward
-from .cases import SCRIPTS, Case
+from .casebook import SCRIPTS, Case
 from .geometry import Pool
 from .probes import arranged, powers
 
@@ -40,7 +40,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception: its type and message, what kind it is, and the learner's line that raised it."""
+    """An exception: its type and message, what kind it is, and the learner's line that did it."""
 
     type: str
     message: str
@@ -234,6 +234,8 @@ def _kind(name: str, message: str) -> tuple[Any, ...]:
         if match and kind == "reshape":
             sides = [int(side) for side in re.findall(r"-?\d+", match[2])]
             return (kind, int(match[1]), int(np.prod([side for side in sides if side > 0])))
+        if match and kind == "broadcast":
+            return (kind, *re.findall(r"shape (\([\d,]*\))", message))
         if match:
             return (kind,)
     return (name,)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .cases import Case
+from .casebook import Case
 
 MOST_TRIALS = 600
 
@@ -25,7 +25,7 @@ def shrunk(case: Case, fails: Callable[[Case], bool]) -> Case:
         found = False
         for smaller in _smaller(best):
             trials += 1
-            if _possible(smaller) and fails(smaller):
+            if possible(smaller) and fails(smaller):
                 best, found = smaller, True
                 break
         if not found:
@@ -59,7 +59,7 @@ def _without(case: Case, axis: int, many: int) -> Iterator[Case]:
             yield replace(case, x=np.delete(case.x, index, axis), other=other)
 
 
-def _possible(case: Case) -> bool:
+def possible(case: Case) -> bool:
     return min(case.y_shape()) >= 1 and _window_inside(case)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cases import SCRIPTS
+from .casebook import SCRIPTS
 from .findings import Finding, Report
 from .wordings import say
 
 WIDTH = 80
+_CLOSING = "\u3001\u3002\uff09\u300d\u300f\uff1a\uff1b"  # stay with what they close
 _RED, _GREEN, _YELLOW, _BOLD, _PLAIN = "\33[31m", "\33[32m", "\33[33m", "\33[1m", "\33[0m"
 
 
@@ -160,10 +161,11 @@ def wrapped(line: str, indent: str = "", hanging: str | None = None) -> list[str
 
 def _pieces(line: str) -> list[str]:
     """What may not be broken: words with the space after them, and single wide letters."""
-    pieces, word = [], ""
+    pieces: list[str] = []
+    word = ""
     for letter in line:
         if unicodedata.east_asian_width(letter) in "WF":
-            if letter in "、。）」』：；" and (word or pieces):
+            if letter in _CLOSING and (word or pieces):
                 if word:
                     word += letter
                 else:

@@ -15,14 +15,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PoolError, PoolTypeError, shown
-from ..cases import Can, Case
+from ..casebook import Can, Case
 from ..geometry import Pair, Pool
 from ..probes import unique
 from ..script import Pooling, Reference, same
@@ -36,6 +36,10 @@ TWO = Pool((2, 2), (2, 2))
 TRIAL_SECONDS = 2.0
 
 
+class WrongAxes:
+    """In place of a result: the layer takes arrays of another number of axes."""
+
+
 class TooLong(BaseException):
     """A trial did not come to an end."""
 
@@ -43,7 +47,10 @@ class TooLong(BaseException):
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TooLong in Python code that runs longer; what hangs in C ends with its process."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 
@@ -158,9 +165,7 @@ class LearnersAdapter(Adapter):
             functions = self.target if len(self.target) == 2 else (self.target[0], None)
             return WrappedFunctions(functions, pool, shape, form)
         layer = (
-            copied(self.target)
-            if self.kind == "instance"
-            else made(self.target, pool, shape, form)
+            copied(self.target) if self.kind == "instance" else made(self.target, pool, shape, form)
         )
         return Wrapped(layer, pool, shape, form)
 
@@ -174,8 +179,8 @@ class LearnersAdapter(Adapter):
         except TooLong:
             self.options = replace(self.options, trials=False)  # once is enough
             return None
-        except BaseException:
-            return None
+        except BaseException as error:
+            return WrongAxes() if "unpack" in str(error) else None
 
     def _find_form(self) -> None:
         """The axes and the way of giving sizes with which a plain case comes out best."""
@@ -204,8 +209,8 @@ class LearnersAdapter(Adapter):
         shape = fitting((2, 3, 6, 10), form.axes)
         x = unique(shape)
         y = self._tried(TWO, x, form)
-        if y is None:
-            return 0
+        if y is None or isinstance(y, WrongAxes):
+            return 0 if y is None else -0.5
         if not isinstance(y, np.ndarray):
             return 0.5
         if self._has_kernel:
@@ -230,9 +235,10 @@ class LearnersAdapter(Adapter):
 
     @property
     def _anything(self) -> bool:
-        return self.kind in ("class", "factory") and "pool_height" in construction(
-            self.call, TWO, (1, 1, 4, 4), self.form
-        ).kwargs
+        return (
+            self.kind in ("class", "factory")
+            and "pool_height" in construction(self.call, TWO, (1, 1, 4, 4), self.form).kwargs
+        )
 
     # what it can do
 
@@ -290,9 +296,9 @@ class LearnersAdapter(Adapter):
 
     def _kernel_words(self) -> dict[str, Any]:
         words: dict[str, Any] = {"rectangular": "kernel_h" in self.roles}
-        if not {"stride", "stride_h", "options"} & self.roles.keys() and not self._anything:
-            words["stride"] = self._stride_without_asking()
-        elif "options" in self.roles and not self._mentions("stride"):
+        if (not {"stride", "stride_h", "options"} & self.roles.keys() and not self._anything) or (
+            "options" in self.roles and not self._mentions("stride")
+        ):
             words["stride"] = self._stride_without_asking()
         if "options" in self.roles:
             words["rectangular"] = self._mentions("pool_h") or self._mentions("HH")
@@ -320,7 +326,6 @@ class LearnersAdapter(Adapter):
     def _ramp(self, pool: Pool) -> tuple[list[int], list[int]] | None:
         """The last row and column that each window sees, read off an input that rises."""
         side = 24
-        shape = fitting((1, 1, side, side), self.form.axes)
         x = np.arange(float(side * side)).reshape(1, 1, side, side)
         y = self._tried(pool, x)
         if not isinstance(y, np.ndarray) or y.ndim != 4 or min(y.shape[2:]) < 2 or not y.size:
@@ -374,11 +379,11 @@ class LearnersAdapter(Adapter):
         return (first[0], first[1]), (second[0] - first[0], second[1] - first[1])
 
     def _stride_without_asking(self) -> Pair | str:
-        """"kernel" where the stride is that of the kernel; else the one that it always is."""
+        """ "kernel" where the stride is that of the kernel; else the one that it always is."""
         seen = self._ramp(Pool((3, 3), (3, 3)))
         if seen is None:
             return "kernel"
-        steps = {b - a for axis in seen for a, b in zip(axis, axis[1:], strict=False)}
+        steps = {b - a for axis in seen for a, b in pairwise(axis)}
         if steps in ({1}, {2}) and {axis[0] for axis in seen} == {2}:
             step = steps.pop()
             return step, step
@@ -435,11 +440,9 @@ class ModuleAdapter(Adapter):
                 dilation="dilation" in roles,
                 ceil="ceil" in roles,
             )
-            pairs = {
-                "strides": has_stride and self._takes(Pool((3, 3), (1, 2))),
-                "pads": can.pad is None and self._takes(Pool((3, 3), (1, 1), (1, 0), (1, 0))),
-            }
-            can = replace(can, **pairs)
+            strides = has_stride and self._takes(Pool((3, 3), (1, 2)))
+            pads = can.pad is None and self._takes(Pool((3, 3), (1, 1), (1, 0), (1, 0)))
+            can = replace(can, strides=strides, pads=pads)
         else:
             can = _fixed_can(_attributes(target))
         self.profile = Profile(name, can, "NCHW", source)
@@ -495,7 +498,20 @@ def _kind_of(target: Any) -> str:
 
 
 _MAKING = frozenset(
-    "kernel kernel_h kernel_w stride stride_h stride_w pad options channels height width shape".split()
+    [
+        "kernel",
+        "kernel_h",
+        "kernel_w",
+        "stride",
+        "stride_h",
+        "stride_w",
+        "pad",
+        "options",
+        "channels",
+        "height",
+        "width",
+        "shape",
+    ]
 )
 
 
@@ -503,7 +519,11 @@ def _partner(forward: Any) -> Any:
     """The function backward beside a function forward, found by its name in the same module."""
     module = sys.modules.get(getattr(forward, "__module__", ""), None)
     name = getattr(forward, "__name__", "")
-    candidates = [name.replace("forward", "backward"), name.replace("fwd", "bwd"), f"{name}_backward"]
+    candidates = [
+        name.replace("forward", "backward"),
+        name.replace("fwd", "bwd"),
+        f"{name}_backward",
+    ]
     for candidate in candidates:
         partner = getattr(module, candidate, None) or getattr(forward, "__globals__", {}).get(
             candidate

@@ -9,11 +9,40 @@ from typing import Any
 from ..geometry import Pair, Pool
 from .roles import Parameter, options_for, parameters, takes_anything
 
-FORWARD = """forward forward_pass forward_prop forward_propagation forwardprop feed_forward
-    feedforward fprop forward_propagate run pool apply call __call__ predict""".split()
-BACKWARD = """backward backward_pass backprop back_prop backward_prop backward_propagation
-    back_propagation backpropagation bprop backward_propagate backpropagate backpropogation
-    grad gradient backwards""".split()
+FORWARD = [
+    "forward",
+    "forward_pass",
+    "forward_prop",
+    "forward_propagation",
+    "forwardprop",
+    "feed_forward",
+    "feedforward",
+    "fprop",
+    "forward_propagate",
+    "run",
+    "pool",
+    "apply",
+    "call",
+    "__call__",
+    "predict",
+]
+BACKWARD = [
+    "backward",
+    "backward_pass",
+    "backprop",
+    "back_prop",
+    "backward_prop",
+    "backward_propagation",
+    "back_propagation",
+    "backpropagation",
+    "bprop",
+    "backward_propagate",
+    "backpropagate",
+    "backpropogation",
+    "grad",
+    "gradient",
+    "backwards",
+]
 
 
 def method(layer: Any, names: list[str]) -> str | None:
@@ -53,9 +82,7 @@ def answer(p: Parameter, pool: Pool, shape: tuple[int, ...], form: Form) -> tupl
         "width": width,
         "channels": c,
         "images": n,
-        "shape": tuple(
-            sides[axis] for axis in form.axes if axis != "N" or form.images_in_shape
-        ),
+        "shape": tuple(sides[axis] for axis in form.axes if axis != "N" or form.images_in_shape),
         "options": options_for(pool),
     }
     if p.role == "pad" and isinstance(p.default, str):
@@ -64,9 +91,8 @@ def answer(p: Parameter, pool: Pool, shape: tuple[int, ...], form: Form) -> tupl
         return p.required, False
     if p.role == "dilation" and pool.dilation == (1, 1):
         return p.required, 1
-    if p.role in ("channels", "images", "height", "width", "shape") and not p.required:
-        if p.default is not None and p.role not in ("height", "width", "shape"):
-            return False, None
+    if p.role in ("channels", "images") and not p.required and p.default is not None:
+        return False, None
     if p.role in known:
         return True, known[p.role]
     if p.required:
@@ -90,7 +116,9 @@ class Given:
         return ", ".join(parts)
 
 
-def construction(target: Callable[..., Any], pool: Pool, shape: tuple[int, ...], form: Form) -> Given:
+def construction(
+    target: Callable[..., Any], pool: Pool, shape: tuple[int, ...], form: Form
+) -> Given:
     """The arguments that make a layer for these windows."""
     given = Given()
     found = parameters(target)

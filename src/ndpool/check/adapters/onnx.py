@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PoolError
-from ..cases import Can, Case
+from ..casebook import Can, Case
 from ..geometry import Pair, Pool
 from ..script import Pooling
 from .adapter import Adapter, Options, Profile
@@ -41,7 +41,8 @@ class OnnxAdapter(Adapter):
         ]
         self.dtype = onnx.helper.tensor_dtype_to_np_dtype(entry.type.tensor_type.elem_type)
         self.input, self.run = entry.name, _runner(model)
-        shape = tuple(dims) if dims and all(dims) else None
+        known = tuple(size for size in dims if size)
+        shape = known if len(known) == len(dims) == 4 else None
         can = _can(attributes, shape, self.dtype.name)
         free = [dims[i] is None for i in (0, 1)] if len(dims) == 4 else [True, True]
         can = can if shape else _limited(can, dims, free)
@@ -74,7 +75,7 @@ class _Session:
 
 def _runner(model: Any) -> Any:
     if find_spec("onnxruntime") is not None:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped,unused-ignore]
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -86,7 +87,7 @@ def _runner(model: Any) -> Any:
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(model)
-    return lambda feed: evaluator.run(None, feed)[0]
+    return lambda feed: next(iter(evaluator.run(None, feed)))
 
 
 def _can(attributes: dict[str, Any], shape: tuple[int, ...] | None, dtype: str) -> Can:

@@ -21,7 +21,7 @@ _NAMES = {
     "stride": "stride strides s step stride_size stride_shape step_size steps st",
     "stride_h": "stride_h s_h sh stride_height h_stride stride_y stride_rows",
     "stride_w": "stride_w s_w sw stride_width w_stride stride_x stride_cols",
-    "pad": "pad padding p pads pad_size padding_size pad_width zero_padding zero_pad",
+    "pad": "pad padding p pads pad_size padding_size pad_width zero_padding zero_pad border margin",
     "pad_h": "pad_h padding_h pad_height pad_y",
     "pad_w": "pad_w padding_w pad_x",
     "dilation": "dilation dilations dilate",
@@ -46,9 +46,7 @@ _NAMES = {
         x_in feature_maps input_tensor in_tensor a arr array matrix tensor batch_x input_image""",
     "y": "y out output outputs pooled",
 }
-_ROLE_OF = {
-    name.replace("_", ""): role for role, names in _NAMES.items() for name in names.split()
-}
+_ROLE_OF = {name.replace("_", ""): role for role, names in _NAMES.items() for name in names.split()}
 GEOMETRY = frozenset(_NAMES) - {"rate", "training", "cache", "indices", "x", "y"}
 
 

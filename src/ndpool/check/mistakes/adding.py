@@ -11,7 +11,6 @@ from .layers import Array, Layer, Loops, Where
 from .registry import GRADIENT, IM2COL, LOOPS, mistake
 
 
-
 @mistake("assign-for-add", affects=GRADIENT)
 class AssignWhole(Layer):
     """= for +=: what comes last wipes out what was there, with its zeros too."""
@@ -58,7 +57,8 @@ class AssignWinner(Layer):
         target[won] = values[won]
 
     def won(self, values: Array) -> Array:
-        return values != 0
+        found: Array = values != 0
+        return found
 
 
 @mistake("assign-for-add", affects=GRADIENT, styles=LOOPS)
@@ -239,16 +239,17 @@ class FilledToMinusPad(Layer):
     """padded[pad:-pad] = x, into nothing where pad is 0."""
 
     def forward(self, x: Array) -> Array:
-        pool = self.geometry("forward")
-        if 0 in pool.before:
-            raise ValueError("could not broadcast input array")
+        (top, left), (bottom, right) = self.geometry("forward")[2:4]
+        n, c, height, width = x.shape
+        padded = np.zeros((n, c, top + height + bottom, left + width + right))
+        padded[:, :, top:-bottom, left:-right] = x  # the slip itself
         return super().forward(x)
 
 
 class _MissesLast(Layer):
     """The last windows are left out."""
 
-    kept = np.s_[:, :, :-1, :-1]
+    kept: tuple[slice, ...] = np.s_[:, :, :-1, :-1]
 
     def add_up(self, canvas: Array, cells: Array, pool: Pool) -> None:
         super().add_up(canvas, cells[self.kept], pool)

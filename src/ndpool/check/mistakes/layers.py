@@ -122,7 +122,8 @@ class Layer:
         low = lowest(pools.dtype)
         if self.geometry("forward").padded and (highest == low).any():
             best = np.where(highest == low, self.inside().argmax(1), best)
-        return best
+        found: Array = best
+        return found
 
     def inside(self) -> Array:
         """(windows, h*w): whether a cell is no padding."""

@@ -12,7 +12,6 @@ from .layers import Array, Layer
 from .registry import BOTH, GRADIENT, IM2COL, LOOPS, OUTPUT, mistake
 
 
-
 @mistake("mean-for-max", affects=BOTH)
 class MeanAndArgmax(Layer):
     """np.mean, though the gradient goes to the highest."""
@@ -37,13 +36,15 @@ class MinAndArgmin(Layer):
         return found
 
     def winner(self, pools: Array, highest: Array) -> Array:
-        return pools.argmin(1)
+        found: Array = pools.argmin(1)
+        return found
 
 
 @mistake("min-for-max", affects=BOTH)
 class MinAndArgmax(MinAndArgmin):
     def winner(self, pools: Array, highest: Array) -> Array:
-        return pools.argmax(1)
+        found: Array = pools.argmax(1)
+        return found
 
 
 @mistake("sum-for-max", affects=BOTH)
@@ -67,7 +68,8 @@ class StartsAtZero(Layer):
         return np.maximum(super().highest(pools), 0)
 
     def shares(self, pools: Array, highest: Array) -> Array:
-        return super().shares(pools, highest) * (pools.max(1) > 0)[:, None]
+        found: Array = super().shares(pools, highest) * (pools.max(1) > 0)[:, None]
+        return found
 
 
 @mistake("starts-at-zero", affects=BOTH)
@@ -105,7 +107,10 @@ def starting_at(number: float) -> type[Layer]:
 
     class StartsAtNumberNobodyWins(StartsAtNumber):
         def shares(self, pools: Array, highest: Array) -> Array:
-            return Layer.shares(self, pools, pools.max(1)) * (pools.max(1) > number)[:, None]
+            found: Array = (
+                Layer.shares(self, pools, pools.max(1)) * (pools.max(1) > number)[:, None]
+            )
+            return found
 
     for made in (StartsAtNumber, StartsAtNumberInTheCorner, StartsAtNumberNobodyWins):
         mistake("starts-at-number", affects=BOTH)(made)
@@ -125,7 +130,8 @@ class HighestMagnitude(Layer):
         return found
 
     def winner(self, pools: Array, highest: Array) -> Array:
-        return np.abs(pools).argmax(1)
+        found: Array = np.abs(pools).argmax(1)
+        return found
 
 
 @mistake("highest-magnitude", affects=BOTH)
@@ -156,7 +162,8 @@ class MaxOverChannelsAndMask(MaxOverChannels):
     """The same; the gradient goes to whatever equals that maximum."""
 
     def shares(self, pools: Array, highest: Array) -> Array:
-        return (pools == highest[:, None]) * 1.0
+        found: Array = (pools == highest[:, None]) * 1.0
+        return found
 
 
 @mistake("max-over-channels", affects=BOTH, styles=IM2COL)
@@ -174,7 +181,7 @@ class MaxOverImages(Layer):
     """x[:, c, rows, columns].max(): every image gets the maximum of all."""
 
     def highest(self, pools: Array) -> Array:
-        n, c = self.x_shape[:2]
+        n = self.x_shape[0]
         found = pools.reshape(n, -1, pools.shape[1]).max((0, 2))
         return np.tile(found, n)
 
@@ -209,7 +216,8 @@ class NanIgnoredNobodyWins(NanIgnored):
     nothing = -np.inf
 
     def shares(self, pools: Array, highest: Array) -> Array:
-        return super().shares(pools, highest) * ~np.isnan(pools).all(1)[:, None]
+        some = (~np.isnan(pools)).any(1)
+        return super().shares(pools, highest) * some.reshape(-1, 1)
 
 
 @mistake("nan-ignored", affects=BOTH)
@@ -306,10 +314,9 @@ class _ReturnsTooEarly(Layer):
 
 
 ROW_OF_WINDOWS = np.s_[:1, :1, :1]
-DONE = {
+DONE: dict[str, tuple[Any, ...]] = {
     "Window": np.s_[:1, :1, :1, :1],
     "Row": np.s_[:1, :1, :1],
-    "Plane": np.s_[:1, :1],
     "WindowOfAll": np.s_[:, :, :1, :1],
     "RowOfAll": np.s_[:, :, :1],
 }
@@ -333,7 +340,14 @@ for _name, _done in DONE.items():
         type(f"ReturnsAfterThe{_name}Backward", (_ReturnsTooEarlyBackward,), {"done": _done})
     )
 
-for _name, _done in {"Channel": np.s_[:, :1], "Image": np.s_[:1]}.items():
+mistake("only-the-first", affects=OUTPUT)(
+    type("FirstPlaneOnly", (_ReturnsTooEarly,), {"done": np.s_[:1, :1]})
+)
+for _name, _done in {
+    "Channel": np.s_[:, :1],
+    "Image": np.s_[:1, :],
+    "Plane": np.s_[:1, :1],
+}.items():
     mistake("only-the-first", affects=GRADIENT)(
         type(f"First{_name}OnlyBackward", (_ReturnsTooEarlyBackward,), {"done": _done})
     )

@@ -11,13 +11,13 @@ from .layers import Array, Layer, Where
 from .registry import GRADIENT, IM2COL, LOOPS, mistake
 
 
-
 @mistake("ties-last", affects=GRADIENT, policy=True)
 class TiesLast(Layer):
     """Of equal cells the last wins, as >= makes it."""
 
     def winner(self, pools: Array, highest: Array) -> Array:
-        return pools.shape[1] - 1 - pools[:, ::-1].argmax(1)
+        found: Array = pools.shape[1] - 1 - pools[:, ::-1].argmax(1)
+        return found
 
 
 @mistake("ties-last", affects=GRADIENT, policy=True)
@@ -37,7 +37,8 @@ class TiesFirstInColumns(Layer):
         h, w = self.taps
         # (windows, h, w) -> (windows, w, h)
         best = pools.reshape(-1, h, w).transpose(0, 2, 1).reshape(-1, h * w).argmax(1)
-        return best % h * w + best // h
+        found: Array = best % h * w + best // h
+        return found
 
 
 @mistake("ties-split", affects=GRADIENT, policy=True)
@@ -47,7 +48,8 @@ class TiesSplit(Layer):
     def shares(self, pools: Array, highest: Array) -> Array:
         mask = pools == pools.max(1)[:, None]
         with np.errstate(invalid="ignore"):
-            return mask / mask.sum(1)[:, None]
+            found: Array = mask / mask.sum(1)[:, None]
+            return found
 
 
 @mistake("ties-all", affects=GRADIENT)
@@ -55,7 +57,8 @@ class TiesAll(Layer):
     """mask = window == window.max(): all equal cells get the whole gradient; NaN equals none."""
 
     def shares(self, pools: Array, highest: Array) -> Array:
-        return (pools == pools.max(1)[:, None]) * 1.0
+        found: Array = (pools == pools.max(1)[:, None]) * 1.0
+        return found
 
 
 @mistake("window-transposed-backward", affects=GRADIENT)
@@ -64,7 +67,8 @@ class ArgmaxColumnFirst(Layer):
 
     def winner(self, pools: Array, highest: Array) -> Array:
         best, (h, w) = super().winner(pools, highest), self.taps
-        return best % h * w + best // h
+        found: Array = best % h * w + best // h
+        return found
 
 
 class _ArgmaxMisread(Layer):
@@ -188,7 +192,8 @@ class ToTheLowest(Layer):
     """argmin where argmax belongs."""
 
     def winner(self, pools: Array, highest: Array) -> Array:
-        return pools.argmin(1)
+        found: Array = pools.argmin(1)
+        return found
 
 
 class _Scaled(Layer):
@@ -210,7 +215,7 @@ class DividedByWindow(_Scaled):
 @mistake("gradient-scaled", affects=GRADIENT)
 class DividedByBatch(_Scaled):
     def factor(self) -> float:
-        return 1 / self.x_shape[0]
+        return 1 / max(1, self.x_shape[0])
 
 
 @mistake("gradient-scaled", affects=GRADIENT)
@@ -222,7 +227,8 @@ class DividedByChannels(_Scaled):
 @mistake("gradient-scaled", affects=GRADIENT)
 class DividedByOutputs(_Scaled):
     def factor(self) -> float:
-        return 1 / max(1, self.weights.shape[0])
+        found: float = 1 / max(1, self.weights.shape[0])
+        return found
 
 
 @mistake("gradient-scaled", affects=GRADIENT)
@@ -322,7 +328,7 @@ class _PlaneIndex(Layer):
     """Each window's gradient goes to a position counted over the plane."""
 
     def add_up(self, canvas: Array, cells: Array, pool: Pool) -> None:
-        n, c, height, width = canvas.shape
+        n, c = canvas.shape[:2]
         top, left = pool.before
         rows, columns = self.x_shape[2:]
         plane = np.zeros((n, c, rows * columns))
@@ -371,11 +377,12 @@ class PositionOfPaddedPlane(_PlaneIndex):
     """Positions counted over the padded plane, used in the plane without padding."""
 
     def position(self, cells: Array, pool: Pool) -> Array:
-        best, (h, w) = self.won(cells, pool), self.taps
+        best, w = self.won(cells, pool), self.taps[1]
         rows = np.arange(best.shape[2])[:, None] * pool.stride[0] + best // w * pool.dilation[0]
         columns = np.arange(best.shape[3]) * pool.stride[1] + best % w * pool.dilation[1]
         width = self.x_shape[3] + pool.before[1] + pool.after[1]
-        return (rows * width + columns).reshape(*best.shape[:2], -1)
+        found: Array = (rows * width + columns).reshape(*best.shape[:2], -1)
+        return found
 
 
 # The order of dout
@@ -407,13 +414,29 @@ class _DoutWrongTranspose(Layer):
 
 
 for _axes in permutations(range(4)):
-    if _axes not in ((0, 2, 3, 1), (0, 1, 2, 3)):
+    # with channels, rows and columns in their order it is as if there were no transpose
+    if _axes != (0, 2, 3, 1) and tuple(a for a in _axes if a) != (1, 2, 3):
         mistake("dout-wrong-transpose", affects=GRADIENT, styles=IM2COL)(
-            type(f"DoutTransposed{''.join(map(str, _axes))}", (_DoutWrongTranspose,), {"axes": _axes})
+            type(
+                f"DoutTransposed{''.join(map(str, _axes))}", (_DoutWrongTranspose,), {"axes": _axes}
+            )
         )
-for _axes in ((2, 3, 0, 1), (1, 0, 2, 3), (1, 2, 3, 0)):
+
+
+class _RowsInOtherOrder(Layer):
+    """dout flattened as it is, for rows in another order, as other im2cols write them."""
+
+    order = (0, 1, 2, 3)
+
+    def to_rows(self, dout: Array) -> Array:
+        shape = [dout.shape[axis] for axis in self.order]
+        back = [self.order.index(axis) for axis in range(4)]
+        return super().to_rows(dout.reshape(shape).transpose(back))
+
+
+for _order in ((2, 3, 0, 1), (1, 0, 2, 3), (1, 2, 3, 0)):
     mistake("dout-not-transposed", affects=GRADIENT)(
-        type(f"DoutNotTransposed{''.join(map(str, _axes))}", (_DoutInOtherOrder,), {"axes": _axes})
+        type(f"RowsInOrder{''.join(map(str, _order))}", (_RowsInOtherOrder,), {"order": _order})
     )
 
 
@@ -449,4 +472,3 @@ class TapsBeforeWindows(Layer):
     def to_windows(self, spread: Array, dout_shape: tuple[int, ...]) -> Array:
         n, c, out_h, out_w = dout_shape
         return spread.reshape(n, c, *self.taps, out_h, out_w).transpose(0, 1, 4, 5, 2, 3)
-

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-
-
 from ..geometry import Pair, Pool
 from .layers import Array, Layer
 from .registry import BOTH, IM2COL, LOOPS, OUTPUT, mistake
+
 
 @mistake("size-ignores-pad", affects=BOTH, needs=["pad"], step="out_axis")
 class SizeIgnoresPad(Layer):
@@ -69,7 +68,10 @@ class LastWindowLeftAtZero(Layer):
     def to_output(self, highest: Array) -> Array:
         y = super().to_output(highest).copy()
         pool = self.geometry("forward")
-        done = [LastWindowOutOfRange.out_axis(self, self.x_shape[2 + i], pool, i) for i in (0, 1)]
+        done = []
+        for i in (0, 1):
+            room = self.x_shape[2 + i] + pool.before[i] + pool.after[i] - pool.span[i]
+            done.append(-(-room // pool.stride[i]))
         y[:, :, done[0] :] = 0
         y[:, :, :, done[1] :] = 0
         self.done = done
@@ -82,7 +84,7 @@ class LastWindowLeftAtZero(Layer):
         return super().to_rows(kept)
 
 
-@mistake("size-over-stride", affects=BOTH, step="out_axis")
+@mistake("size-over-stride", affects=BOTH, needs=["stride"], step="out_axis")
 class SizeOverStride(Layer):
     """H // stride"""
 
@@ -90,7 +92,7 @@ class SizeOverStride(Layer):
         return (n + pool.before[axis] + pool.after[axis]) // pool.stride[axis]
 
 
-@mistake("size-over-stride", affects=BOTH, needs=["pad"], step="out_axis")
+@mistake("size-over-stride", affects=BOTH, needs=["pad", "stride"], step="out_axis")
 class SizeOverStrideWithoutPad(Layer):
     """H // stride, pad or no pad."""
 
@@ -98,7 +100,7 @@ class SizeOverStrideWithoutPad(Layer):
         return n // pool.stride[axis]
 
 
-@mistake("size-over-kernel", affects=BOTH, step="out_axis")
+@mistake("size-over-kernel", affects=BOTH, needs=["stride"], step="out_axis")
 class SizeOverKernel(Layer):
     """H // h"""
 
@@ -106,7 +108,7 @@ class SizeOverKernel(Layer):
         return (n + pool.before[axis] + pool.after[axis]) // pool.kernel[axis]
 
 
-@mistake("size-over-kernel", affects=BOTH, needs=["pad"], step="out_axis")
+@mistake("size-over-kernel", affects=BOTH, needs=["pad", "stride"], step="out_axis")
 class SizeOverKernelWithoutPad(Layer):
     """H // h, pad or no pad."""
 
@@ -218,5 +220,3 @@ class KernelTwo(Layer):
 
     def geometry(self, phase: str) -> Pool:
         return super().geometry(phase)._replace(kernel=(2, 2))
-
-

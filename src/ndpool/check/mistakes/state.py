@@ -69,8 +69,8 @@ class StateStale(_Remembered):
         return y
 
     def backward(self, dout: Array) -> Array:
-        assert self.first is not None
-        self.find(self.first)
+        if self.first is not None:
+            self.find(self.first)
         return super().backward(dout)
 
 

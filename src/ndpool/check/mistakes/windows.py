@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..geometry import Pool, out_size
+from ..geometry import Pair, Pool, out_size
 from .layers import Array, Columns, Layer, Loops, Where
 from .registry import BOTH, GIVEN, GRADIENT, LOOPS, OUTPUT, mistake
 

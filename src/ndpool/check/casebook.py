@@ -225,15 +225,17 @@ def _recipes() -> list[Recipe]:
         Recipe("two-pads", "pad", out=(2, 3), kernel=(3, 2), stride=(2, 2), pad=(1, 0)),
         Recipe("two-pads", "pad", out=(3, 2), kernel=(3, 3), stride=(1, 1), pad=(0, 1)),
         Recipe(
-            "padding-negative", "pad", out=(2, 3), extra=(2, 2), values="negative",
+            "padding-negative",
+            "pad",
+            out=(2, 3),
+            extra=(2, 2),
+            values="negative",
             **_square(2, 3, 1),
         ),
         Recipe("padding-negative", "pad", out=(3, 3), values="negative", **_square(2, 2, 1)),
         Recipe("padding-negative", "pad", out=(3, 3), values="negative", **_square(3, 1, 1)),
         Recipe("padding-deep", "pad", out=(3, 3), values="deep", **_square(2, 2, 1)),
-        Recipe(
-            "padding-deep", "pad", out=(2, 3), extra=(2, 2), values="deep", **_square(3, 3, 1)
-        ),
+        Recipe("padding-deep", "pad", out=(2, 3), extra=(2, 2), values="deep", **_square(3, 3, 1)),
     ]
     ceil = [
         Recipe("ceil", "ceil", extra=(1, 1), ceil=True, **_square(2, 2)),
@@ -265,10 +267,10 @@ def _recipes() -> list[Recipe]:
         for geometry in ({}, _square(3, 2))
     ]
     state.append(Recipe("fewer-images", "state", n=1, c=2, script="rounds"))
+    layouts = ("F", "channels-last", "sliced", "reversed")
     memory = [
-        Recipe(f"{what}-{layout}", "memory", n=2, c=3, **{f"{key}_layout": layout})
-        for what, key in (("dout", "dy"), ("input", "x"))
-        for layout in ("F", "channels-last", "sliced", "reversed")
+        *(Recipe(f"dout-{layout}", "memory", n=2, c=3, dy_layout=layout) for layout in layouts),
+        *(Recipe(f"input-{layout}", "memory", n=2, c=3, x_layout=layout) for layout in layouts),
     ]
     empty = [Recipe("empty", "empty", n=0, c=2)]
     dtypes = [
@@ -333,9 +335,7 @@ def missing(recipe: Recipe, can: Can) -> str | None:
 
 
 def _fits(recipe: Recipe, shape: tuple[int, ...]) -> bool:
-    return (
-        recipe.group != "empty" and recipe.title not in ("leftover",) and recipe.script == "once"
-    )
+    return recipe.group != "empty" and recipe.title not in ("leftover",) and recipe.script == "once"
 
 
 def _stride_missing(recipe: Recipe, can: Can) -> bool:
@@ -496,5 +496,3 @@ def _with_special(x: Array, pool: Pool, kind: str) -> Array:
         else:
             window[0, w - 1] = window[h - 1, w - 1] = special
     return x
-
-
