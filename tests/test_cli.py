@@ -65,7 +65,7 @@ def test_info_without_native(monkeypatch):
 
 
 def test_nothing_is_imported_that_is_not_needed():
-    names = {*OPTIONAL, "ndpool.demo", "ndpool.bench", "ndpool.textbook"}
+    names = {*OPTIONAL, "ndpool.demo", "ndpool.bench", "ndpool.explain", "ndpool.textbook"}
     code = f"import sys, ndpool.cli; ndpool.cli.main(['info']); print({names} & sys.modules.keys())"
     done = python("-c", code)
     assert done.returncode == 0, done.stderr

@@ -1,25 +1,39 @@
 """Pooling for NumPy arrays, forward and backward."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .engines.native import set_num_threads
 from .errors import PoolError
 from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
 
+if TYPE_CHECKING:
+    from .check.checking import check as check
+    from .explain.trace import explain as explain
+
 __version__ = "0.1.0"
 __all__ = [
     "MaxPool",
     "PoolError",
+    "check",
     "convert_indices",
+    "explain",
     "max_pool",
     "max_pool_backward",
     "set_num_threads",
 ]
+_CALLABLE_MODULES = (
+    "check",
+    "explain",
+)  # imported when they are first asked for; see `ndpool.callable`
 
 
-def __getattr__(name: str) -> object:
-    """`check` is imported when it is asked for: most who pool do not need it."""
-    if name == "check":
-        from importlib import import_module
-
-        return import_module(".check", __name__)
+def __getattr__(name: str) -> Any:
+    if name in _CALLABLE_MODULES:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from . import __version__
-from .errors import PoolError, PoolTypeError
+from .errors import MissingExtra, PoolError, PoolTypeError
 
 COMMANDS = {
     "demo": ("ndpool.demo", "train a small ConvNet on handwritten digits, with our pooling in it"),
+    "explain": ("ndpool.explain.command", "show every step of pooling, forward and backward"),
     "check": ("ndpool.check", "name the mistake in a pooling layer of your own"),
     "bench": ("ndpool.bench", "measure pooling beside other libraries"),
     "info": ("ndpool.info", "show version, engine, instruction set and threads"),
@@ -26,9 +27,9 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ndpool`` with these arguments, those of the process by default; the exit status.
 
-    0 is success; 2 wrong usage, or bad input with one line on standard error; 130 Ctrl-C; 141 a
-    reader who left, as in ``ndpool info | head -1``. As is usual with argparse, SystemExit is
-    raised for ``--help``, ``--version`` and unknown options.
+    0 is success; 2 wrong usage, bad input or a missing package, with one line on standard error;
+    130 Ctrl-C; 141 a reader who left, as in ``ndpool info | head -1``. As is usual with argparse,
+    SystemExit is raised for ``--help``, ``--version`` and unknown options.
     """
     called, rest = _parser().parse_known_args(argv)
     try:
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The interpreter flushes once more when it ends: into nothing, then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (PoolError, PoolTypeError, OSError) as error:
+    except (PoolError, PoolTypeError, MissingExtra, OSError) as error:
         print(f"ndpool: error: {error}", file=sys.stderr)
         return 2
 

@@ -30,6 +30,13 @@ class PoolTypeError(TypeError):
         return type(self), self._parts
 
 
+class MissingExtra(ImportError):
+    """An optional package is not installed; the message says how to get it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what}: pip install 'ndpool[{extra}]'")
+
+
 def _sentence(argument: str, expected: str, got: object, hint: str) -> str:
     sentence = f"{argument}: expected {expected}, got {got}"
     return f"{sentence}; {hint}" if hint else sentence

@@ -6,7 +6,8 @@ up gets its padding on the right and at the bottom, every row and column is seen
 is, padding never wins, dtypes are kept, an empty batch works.
 
 Every array of a forward or backward pass can be had by name from `forward_steps` and
-`backward_steps`, which are the layer.
+`backward_steps`, which are the layer, and for windows of any kind from `forward_over` and
+`backward_over`.
 
 Source: the second notebook; the idea of im2col: Chellapilla, Puri, Simard, "High performance
 convolutional neural networks for document processing", IWFHR 2006.
@@ -15,6 +16,7 @@ convolutional neural networks for document processing", IWFHR 2006.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -25,7 +27,8 @@ from ..errors import PoolError
 from ..geometry import geometry
 from ..pool import max_pool, max_pool_backward
 from .arguments import as_images, as_shaped, checked_engine, image_shape, integers
-from .windows import Windows, cut, first_inside, flat_winners, paste, winners
+from .windows import Windows, add, crop, cut, first_inside, flat_winners, winners
+from .windows import pad as pad_images
 
 Array = NDArray[Any]
 
@@ -67,14 +70,8 @@ def im2col(
         TypeError: An argument of the wrong type.
     """
     images = as_images("images", images)
-    n, c, _, _ = images.shape
     windows = _windows(flt_h, flt_w, out_h, out_w, stride, pad)
-    # (N, C, h, w, OH, OW)
-    cells = cut(images, windows, fill)
-    # -> (C, h, w, N, OH, OW)
-    cells = cells.transpose(1, 2, 3, 0, 4, 5)
-    # -> (C*h*w, N*OH*OW)
-    return cells.reshape(c * windows.h * windows.w, n * windows.out_h * windows.out_w)
+    return to_columns(pad_images(images, windows, fill), windows)
 
 
 def col2im(
@@ -108,20 +105,47 @@ def col2im(
     """
     n, c, height, width = image_shape("img_shape", img_shape)
     windows = _windows(flt_h, flt_w, out_h, out_w, stride, pad)
-    h, w, out_h, out_w = windows.h, windows.w, windows.out_h, windows.out_w
-    cols = as_shaped("cols", cols, (c * h * w, n * out_h * out_w))
+    cols = as_shaped("cols", cols, (c * prod(windows.kernel), n * prod(windows.out)))
+    padded = add(from_columns(cols, n, c, windows), (n, c, height, width), windows)
+    return crop(padded, (n, c, height, width), windows)
+
+
+def to_columns(padded: Array, windows: Windows) -> Array:
+    """(N, C, HP, WP) -> (C*h*w, N*OH*OW): `im2col` of images that have their padding.
+
+    >>> to_columns(np.array([[[[1, 2, 3]]]]), Windows(kernel=(1, 2), out=(1, 2), stride=(1, 1)))
+    array([[1, 2],
+           [2, 3]])
+    """
+    # -> (N, C, h, w, OH, OW)
+    cells = cut(padded, windows)
+    n, c, h, w, out_h, out_w = cells.shape
+    # -> (C, h, w, N, OH, OW)
+    cells = cells.transpose(1, 2, 3, 0, 4, 5)
+    # -> (C*h*w, N*OH*OW)
+    return cells.reshape(c * h * w, n * out_h * out_w)
+
+
+def from_columns(cols: Array, n: int, c: int, windows: Windows) -> Array:
+    """(C*h*w, N*OH*OW) -> (N, C, h, w, OH, OW): the cells of every window, for `add`.
+
+    >>> windows = Windows(kernel=(1, 2), out=(1, 2), stride=(1, 1))
+    >>> from_columns(np.array([[1, 2], [2, 3]]), 1, 1, windows)[0, 0, 0, 0, 0]
+    array([1, 2])
+    """
+    (h, w), (out_h, out_w) = windows.kernel, windows.out
     # (C*h*w, N*OH*OW) -> (C, h, w, N, OH, OW)
     cells = cols.reshape(c, h, w, n, out_h, out_w)
     # -> (N, C, h, w, OH, OW)
-    cells = cells.transpose(3, 0, 1, 2, 4, 5)
-    return paste(cells, (n, c, height, width), windows)
+    return cells.transpose(3, 0, 1, 2, 4, 5)
 
 
 class ForwardSteps(NamedTuple):
     """Every array of `PoolingLayer.forward`, in the order it is made; x's dtype but max_index."""
 
-    cols: Array  # (C*P*P, N*OH*OW): im2col's, with padding at the dtype's lowest value
-    pools: Array  # (N*OH*OW*C, P*P): one window of one channel a row
+    x_padded: Array  # (N, C, HP, WP): with padding at the dtype's lowest value
+    cols: Array  # (C*h*w, N*OH*OW): im2col's, of x_padded; in `PoolingLayer` h = w = pool
+    pools: Array  # (N*OH*OW*C, h*w): one window of one channel a row
     highest: Array  # (N*OH*OW*C,)
     max_index: Array  # (N*OH*OW*C,) int64: the winner's row-major offset in its window
     y_t: Array  # (N, OH, OW, C)
@@ -132,15 +156,15 @@ class BackwardSteps(NamedTuple):
     """Every array of `PoolingLayer.backward`, in the order it is made; of grad_y's dtype."""
 
     grad_y_t: Array  # (N, OH, OW, C)
-    zeros: Array  # (P*P, N*OH*OW*C)
-    grad_pools: Array  # (P*P, N*OH*OW*C): each grad_y in its winner's row
-    grad_pools_6d: Array  # (P, P, N, OH, OW, C)
-    grad_cols_6d: Array  # (C, P, P, N, OH, OW)
-    grad_cols: Array  # (C*P*P, N*OH*OW)
+    zeros: Array  # (h*w, N*OH*OW*C)
+    grad_pools: Array  # (h*w, N*OH*OW*C): each grad_y in its winner's row
+    grad_pools_6d: Array  # (h, w, N, OH, OW, C)
+    grad_cols_6d: Array  # (C, h, w, N, OH, OW)
+    grad_cols: Array  # (C*h*w, N*OH*OW)
+    grad_x_padded: Array  # (N, C, HP, WP): what col2im adds
     grad_x: Array  # (N, C, H, W)
 
 
-@np.errstate(invalid="ignore")  # of NaN in bfloat16, ml_dtypes' maximum warns
 def forward_steps(x: Array, pool: int, y_h: int, y_w: int, pad: int) -> ForwardSteps:
     """Max pooling of images `x` (N, C, H, W), step by step.
 
@@ -149,18 +173,7 @@ def forward_steps(x: Array, pool: int, y_h: int, y_w: int, pad: int) -> ForwardS
 
     No window may lie wholly in padding: `PoolingLayer` has seen to that.
     """
-    n, c, _, _ = x.shape
-    windows = Windows(pool, pool, y_h, y_w, pool, pad)
-    cols = im2col(x, pool, pool, y_h, y_w, pool, pad, fill=lowest(x.dtype))
-    # (C*P*P, N*OH*OW) -> (N*OH*OW, C*P*P) -> (N*OH*OW*C, P*P)
-    pools = cols.T.reshape(n * y_h * y_w * c, pool * pool)
-    highest = np.max(pools, axis=1)
-    max_index = winners(pools, highest, first_inside(x.shape, windows))
-    # (N*OH*OW*C,) -> (N, OH, OW, C)
-    y_t = highest.reshape(n, y_h, y_w, c)
-    # -> (N, C, OH, OW)
-    y = y_t.transpose(0, 3, 1, 2)
-    return ForwardSteps(cols, pools, highest, max_index, y_t, y)
+    return forward_over(x, Windows.both_ways((pool, pool), (y_h, y_w), pool, pad))
 
 
 def backward_steps(
@@ -174,27 +187,75 @@ def backward_steps(
            [0],
            [0]])
     """
+    _, _, y_h, y_w = grad_y.shape
+    windows = Windows.both_ways((pool, pool), (y_h, y_w), pool, pad)
+    return backward_over(grad_y, max_index, image_shape("x_shape", x_shape), windows)
+
+
+@np.errstate(invalid="ignore")  # of NaN in bfloat16, ml_dtypes' maximum warns
+def forward_over(x: Array, windows: Windows) -> ForwardSteps:
+    """`forward_steps` with windows of any kind: each axis its own stride, padding and dilation.
+
+    >>> windows = Windows(kernel=(1, 2), out=(1, 1), stride=(1, 1), dilation=(1, 2))
+    >>> forward_over(np.array([[[[1, 5, 2]]]]), windows).cols
+    array([[1],
+           [2]])
+
+    No window may lie wholly in padding: `ndpool.geometry.geometry` has seen to that.
+    """
+    n, c, _, _ = x.shape
+    (h, w), (y_h, y_w) = windows.kernel, windows.out
+
+    x_padded = pad_images(x, windows, lowest(x.dtype))
+    # (N, C, HP, WP) -> (C*h*w, N*OH*OW)
+    cols = to_columns(x_padded, windows)
+    # -> (N*OH*OW, C*h*w) -> (N*OH*OW*C, h*w)
+    pools = cols.T.reshape(n * y_h * y_w * c, h * w)
+    highest = np.max(pools, axis=1)
+    max_index = winners(pools, highest, first_inside(x.shape, windows))
+    # (N*OH*OW*C,) -> (N, OH, OW, C)
+    y_t = highest.reshape(n, y_h, y_w, c)
+    # -> (N, C, OH, OW)
+    y = y_t.transpose(0, 3, 1, 2)
+    return ForwardSteps(x_padded, cols, pools, highest, max_index, y_t, y)
+
+
+def backward_over(
+    grad_y: Array, max_index: Array, x_shape: tuple[int, ...], windows: Windows
+) -> BackwardSteps:
+    """The gradient of `forward_over`."""
     # (N, C, OH, OW) -> (N, OH, OW, C)
     grad_y_t = grad_y.transpose(0, 2, 3, 1)
     n, y_h, y_w, c = grad_y_t.shape
-    zeros = np.zeros((pool * pool, grad_y_t.size), grad_y.dtype)
+    h, w = windows.kernel
+    zeros = np.zeros((h * w, grad_y_t.size), grad_y.dtype)
     grad_pools = spread(zeros, max_index, grad_y_t)
-    # (P*P, N*OH*OW*C) -> (P, P, N, OH, OW, C)
-    grad_pools_6d = grad_pools.reshape(pool, pool, n, y_h, y_w, c)
-    # -> (C, P, P, N, OH, OW)
+    # (h*w, N*OH*OW*C) -> (h, w, N, OH, OW, C)
+    grad_pools_6d = grad_pools.reshape(h, w, n, y_h, y_w, c)
+    # -> (C, h, w, N, OH, OW)
     grad_cols_6d = grad_pools_6d.transpose(5, 0, 1, 2, 3, 4)
-    # -> (C*P*P, N*OH*OW)
-    grad_cols = grad_cols_6d.reshape(c * pool * pool, n * y_h * y_w)
-    grad_x = col2im(grad_cols, x_shape, pool, pool, y_h, y_w, pool, pad)
+    # -> (C*h*w, N*OH*OW)
+    grad_cols = grad_cols_6d.reshape(c * h * w, n * y_h * y_w)
+    # -> (N, C, HP, WP)
+    grad_x_padded = add(from_columns(grad_cols, n, c, windows), x_shape, windows)
+    # -> (N, C, H, W)
+    grad_x = crop(grad_x_padded, x_shape, windows)
     return BackwardSteps(
-        grad_y_t, zeros, grad_pools, grad_pools_6d, grad_cols_6d, grad_cols, grad_x
+        grad_y_t,
+        zeros,
+        grad_pools,
+        grad_pools_6d,
+        grad_cols_6d,
+        grad_cols,
+        grad_x_padded,
+        grad_x,
     )
 
 
 def spread(zeros: Array, max_index: Array, values: Array) -> Array:
     """A copy of `zeros` with each column's value in the row that won.
 
-    Shapes: zeros (P*P, windows), max_index (windows,), values of as many elements.
+    Shapes: zeros (h*w, windows), max_index (windows,), values of as many elements.
 
     >>> spread(np.zeros((3, 2), int), np.array([2, 0]), np.array([8, 9]))
     array([[0, 9],
@@ -311,4 +372,4 @@ def _windows(
         1, flt_h=flt_h, flt_w=flt_w, out_h=out_h, out_w=out_w, stride=stride
     )
     (pad,) = integers(0, pad=pad)
-    return Windows(h, w, out_h, out_w, stride, pad)
+    return Windows.both_ways((h, w), (out_h, out_w), stride, pad)

@@ -5,7 +5,8 @@ float64. Where the notebook's code goes wrong, this does not: output sizes count
 padding never wins, dtypes are kept, an empty batch works.
 
 Every array of a forward or backward pass can be had by name from `forward_steps` and
-`backward_steps`, which are the layer.
+`backward_steps`, which are the layer, and for windows of any kind from `forward_over` and
+`backward_over`.
 
 Source: the first notebook; the idea of im2col: Chellapilla, Puri, Simard, "High performance
 convolutional neural networks for document processing", IWFHR 2006.
@@ -14,6 +15,7 @@ convolutional neural networks for document processing", IWFHR 2006.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -24,7 +26,8 @@ from ..errors import PoolError
 from ..geometry import geometry
 from ..pool import max_pool, max_pool_backward
 from .arguments import as_images, as_shaped, checked_engine, image_shape, integers
-from .windows import Windows, cut, first_inside, flat_winners, paste, winners
+from .windows import Windows, add, crop, cut, first_inside, flat_winners, winners
+from .windows import pad as pad_images
 
 Array = NDArray[Any]
 
@@ -60,14 +63,9 @@ def im2col(
         TypeError: An argument of the wrong type.
     """
     x = as_images("x", x)
-    n, c, height, width = x.shape
+    _, _, height, width = x.shape
     windows = _windows(height, width, h, w, stride, pad)
-    # (N, C, h, w, OH, OW)
-    cells = cut(x, windows, fill)
-    # -> (N, OH, OW, C, h, w)
-    cells = cells.transpose(0, 4, 5, 1, 2, 3)
-    # -> (N*OH*OW, C*h*w)
-    return cells.reshape(n * windows.out_h * windows.out_w, c * windows.h * windows.w)
+    return to_rows(pad_images(x, windows, fill), windows)
 
 
 def col2im(
@@ -99,19 +97,46 @@ def col2im(
     """
     n, c, height, width = image_shape("x_shape", x_shape)
     windows = _windows(height, width, h, w, stride, pad)
-    h, w, out_h, out_w = windows.h, windows.w, windows.out_h, windows.out_w
-    col = as_shaped("col", col, (n * out_h * out_w, c * h * w))
+    col = as_shaped("col", col, (n * prod(windows.out), c * prod(windows.kernel)))
+    padded = add(from_rows(col, n, c, windows), (n, c, height, width), windows)
+    return crop(padded, (n, c, height, width), windows)
+
+
+def to_rows(padded: Array, windows: Windows) -> Array:
+    """(N, C, HP, WP) -> (N*OH*OW, C*h*w): `im2col` of images that have their padding.
+
+    >>> to_rows(np.array([[[[1, 2, 3]]]]), Windows(kernel=(1, 2), out=(1, 2), stride=(1, 1)))
+    array([[1, 2],
+           [2, 3]])
+    """
+    # -> (N, C, h, w, OH, OW)
+    cells = cut(padded, windows)
+    n, c, h, w, out_h, out_w = cells.shape
+    # -> (N, OH, OW, C, h, w)
+    cells = cells.transpose(0, 4, 5, 1, 2, 3)
+    # -> (N*OH*OW, C*h*w)
+    return cells.reshape(n * out_h * out_w, c * h * w)
+
+
+def from_rows(col: Array, n: int, c: int, windows: Windows) -> Array:
+    """(N*OH*OW, C*h*w) -> (N, C, h, w, OH, OW): the cells of every window, for `add`.
+
+    >>> windows = Windows(kernel=(1, 2), out=(1, 2), stride=(1, 1))
+    >>> from_rows(np.array([[1, 2], [2, 3]]), 1, 1, windows)[0, 0, 0, 0, 0]
+    array([1, 2])
+    """
+    (h, w), (out_h, out_w) = windows.kernel, windows.out
     # (N*OH*OW, C*h*w) -> (N, OH, OW, C, h, w)
     cells = col.reshape(n, out_h, out_w, c, h, w)
     # -> (N, C, h, w, OH, OW)
-    cells = cells.transpose(0, 3, 4, 5, 1, 2)
-    return paste(cells, (n, c, height, width), windows)
+    return cells.transpose(0, 3, 4, 5, 1, 2)
 
 
 class ForwardSteps(NamedTuple):
     """Every array of `Pooling.forward`, in the order it is made; of x's dtype but for arg_max."""
 
-    col: Array  # (N*OH*OW, C*h*w): im2col's, with padding at the dtype's lowest value
+    x_padded: Array  # (N, C, HP, WP): with padding at the dtype's lowest value
+    col: Array  # (N*OH*OW, C*h*w): im2col's, of x_padded
     pools: Array  # (N*OH*OW*C, h*w): one window of one channel a row
     highest: Array  # (N*OH*OW*C,)
     arg_max: Array  # (N*OH*OW*C,) int64: the winner's row-major offset in its window
@@ -127,10 +152,10 @@ class BackwardSteps(NamedTuple):
     dmax: Array  # (N*OH*OW*C, h*w): each dout in its winner's column
     dmax_5d: Array  # (N, OH, OW, C, h*w)
     dcol: Array  # (N*OH*OW, C*h*w)
+    dx_padded: Array  # (N, C, HP, WP): what col2im adds
     dx: Array  # (N, C, H, W)
 
 
-@np.errstate(invalid="ignore")  # of NaN in bfloat16, ml_dtypes' maximum warns
 def forward_steps(x: Array, pool_h: int, pool_w: int, stride: int, pad: int) -> ForwardSteps:
     """Max pooling of images `x` (N, C, H, W), step by step.
 
@@ -139,20 +164,8 @@ def forward_steps(x: Array, pool_h: int, pool_w: int, stride: int, pad: int) -> 
 
     Raises PoolError as `ndpool.max_pool` does, for one where a window lies wholly in padding.
     """
-    n, c, _, _ = x.shape
-    out_h, out_w = geometry(x.shape, (pool_h, pool_w), stride, pad).out
-    windows = Windows(pool_h, pool_w, out_h, out_w, stride, pad)
-
-    col = im2col(x, pool_h, pool_w, stride, pad, fill=lowest(x.dtype))
-    # (N*OH*OW, C*h*w) -> (N*OH*OW*C, h*w)
-    pools = col.reshape(n * out_h * out_w * c, pool_h * pool_w)
-    highest = np.max(pools, axis=1)
-    arg_max = winners(pools, highest, first_inside(x.shape, windows))
-    # (N*OH*OW*C,) -> (N, OH, OW, C)
-    out_t = highest.reshape(n, out_h, out_w, c)
-    # -> (N, C, OH, OW)
-    out = out_t.transpose(0, 3, 1, 2)
-    return ForwardSteps(col, pools, highest, arg_max, out_t, out)
+    out = geometry(x.shape, (pool_h, pool_w), stride, pad).out
+    return forward_over(x, Windows.both_ways((pool_h, pool_w), (out[0], out[1]), stride, pad))
 
 
 def backward_steps(
@@ -169,18 +182,57 @@ def backward_steps(
     >>> backward_steps(np.array([[[[7]]]]), np.array([1]), (1, 1, 2, 2), 2, 2, stride=2, pad=0).dmax
     array([[0, 7, 0, 0]])
     """
+    _, _, out_h, out_w = dout.shape
+    windows = Windows.both_ways((pool_h, pool_w), (out_h, out_w), stride, pad)
+    return backward_over(dout, arg_max, image_shape("x_shape", x_shape), windows)
+
+
+@np.errstate(invalid="ignore")  # of NaN in bfloat16, ml_dtypes' maximum warns
+def forward_over(x: Array, windows: Windows) -> ForwardSteps:
+    """`forward_steps` with windows of any kind: each axis its own stride, padding and dilation.
+
+    >>> windows = Windows(kernel=(1, 2), out=(1, 1), stride=(1, 1), dilation=(1, 2))
+    >>> forward_over(np.array([[[[1, 5, 2]]]]), windows).col
+    array([[1, 2]])
+
+    No window may lie wholly in padding: `ndpool.geometry.geometry` has seen to that.
+    """
+    n, c, _, _ = x.shape
+    (h, w), (out_h, out_w) = windows.kernel, windows.out
+
+    x_padded = pad_images(x, windows, lowest(x.dtype))
+    # (N, C, HP, WP) -> (N*OH*OW, C*h*w)
+    col = to_rows(x_padded, windows)
+    # -> (N*OH*OW*C, h*w)
+    pools = col.reshape(n * out_h * out_w * c, h * w)
+    highest = np.max(pools, axis=1)
+    arg_max = winners(pools, highest, first_inside(x.shape, windows))
+    # (N*OH*OW*C,) -> (N, OH, OW, C)
+    out_t = highest.reshape(n, out_h, out_w, c)
+    # -> (N, C, OH, OW)
+    out = out_t.transpose(0, 3, 1, 2)
+    return ForwardSteps(x_padded, col, pools, highest, arg_max, out_t, out)
+
+
+def backward_over(
+    dout: Array, arg_max: Array, x_shape: tuple[int, ...], windows: Windows
+) -> BackwardSteps:
+    """The gradient of `forward_over`."""
     # (N, C, OH, OW) -> (N, OH, OW, C)
     dout_t = dout.transpose(0, 2, 3, 1)
     n, out_h, out_w, c = dout_t.shape
-    pool_size = pool_h * pool_w
+    pool_size = prod(windows.kernel)
     dmax_zeros = np.zeros((dout_t.size, pool_size), dout.dtype)
     dmax = spread(dmax_zeros, arg_max, dout_t)
     # (N*OH*OW*C, h*w) -> (N, OH, OW, C, h*w)
     dmax_5d = dmax.reshape(n, out_h, out_w, c, pool_size)
     # -> (N*OH*OW, C*h*w)
     dcol = dmax_5d.reshape(n * out_h * out_w, c * pool_size)
-    dx = col2im(dcol, x_shape, pool_h, pool_w, stride, pad)
-    return BackwardSteps(dout_t, dmax_zeros, dmax, dmax_5d, dcol, dx)
+    # -> (N, C, HP, WP)
+    dx_padded = add(from_rows(dcol, n, c, windows), x_shape, windows)
+    # -> (N, C, H, W)
+    dx = crop(dx_padded, x_shape, windows)
+    return BackwardSteps(dout_t, dmax_zeros, dmax, dmax_5d, dcol, dx_padded, dx)
 
 
 def spread(zeros: Array, arg_max: Array, values: Array) -> Array:
@@ -290,7 +342,7 @@ def _windows(
     (pad,) = integers(0, pad=pad)
     out_h = _out_size("h", height + 2 * pad, h, stride)
     out_w = _out_size("w", width + 2 * pad, w, stride)
-    return Windows(h, w, out_h, out_w, stride, pad)
+    return Windows.both_ways((h, w), (out_h, out_w), stride, pad)
 
 
 def _out_size(argument: str, padded: int, window: int, stride: int) -> int:
