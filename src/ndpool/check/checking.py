@@ -26,7 +26,7 @@ def check(
 
     >>> import ndpool
     >>> print(ndpool.check(ndpool.MaxPool))
-    ✓ MaxPool: nothing found in 86 cases
+    ✓ MaxPool: nothing found in 87 cases
 
     Args:
         layer: A class, an instance, or a factory (a function that makes one); a function forward or

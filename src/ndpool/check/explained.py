@@ -12,17 +12,14 @@ from .findings import Report
 
 
 def explained(report: Report, number: int = 0, **words: Any) -> Any:
-    """The trace of a finding's smallest case. PoolError where there is none, or no explanation."""
+    """The trace of a finding's smallest case. PoolError where there is none."""
     examples = [finding.example for finding in report.findings]
     if not 0 <= number < len(examples) or examples[number] is None:
         raise PoolError("number", "a finding with a case", number)
-    explain = getattr(ndpool, "explain", None)
-    if explain is None:
-        raise PoolError("explain", "an ndpool that has explain", f"ndpool {ndpool.__version__}")
     case = examples[number]
     assert case is not None
     pads = tuple(zip(case.pool.before, case.pool.after, strict=True))
-    return explain(
+    return ndpool.explain(
         case.x,
         case.pool.kernel,
         stride=case.pool.stride,

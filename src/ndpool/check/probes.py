@@ -15,7 +15,7 @@ def unique(shape: tuple[int, ...], seed: int = 0) -> Array:
     """float64: 1, 2, 3, ... in a random order, so that every value names its cell.
 
     >>> unique((1, 1, 2, 2)).tolist()
-    [[[[1.0, 3.0], [4.0, 2.0]]]]
+    [[[[1.0, 3.0], [2.0, 4.0]]]]
     """
     size = int(np.prod(shape))
     order = np.random.default_rng(seed + 7).permutation(size)

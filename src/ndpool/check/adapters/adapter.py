@@ -248,7 +248,7 @@ class LearnersAdapter(Adapter):
             can = replace(can, **self._kernel_words())
         else:
             kernel, stride = self._windows()
-            pad = self.fixed.get("pad", (0, 0))
+            pad = self.fixed.get("pad") or self._pad_before(kernel)
             can = replace(can, kernel=kernel, stride=stride, pad=pad)
         can = replace(
             can,
@@ -349,6 +349,14 @@ class LearnersAdapter(Adapter):
             likely = [pair for pair in candidates if pair in (found_stride, (2, 2))]
             candidates = likely or candidates
         return (candidates or [found_stride])[0], found_stride
+
+    def _pad_before(self, kernel: Pair) -> Pair:
+        """Told by how far into the image the first window sees, where the kernel is known."""
+        seen = self._ramp(TWO) if "kernel" in self.fixed else None
+        if seen is None:
+            return 0, 0
+        pad = kernel[0] - 1 - seen[0][0], kernel[1] - 1 - seen[1][0]
+        return pad if all(0 <= p < k for p, k in zip(pad, kernel, strict=True)) else (0, 0)
 
     def _told_by_values(self) -> tuple[Pair, Pair] | None:
         seen, pad = self._ramp(TWO), self.fixed.get("pad", (0, 0))
@@ -536,7 +544,10 @@ def _partner(forward: Any) -> Any:
 def _attributes(instance: Any) -> dict[str, Any]:
     """Window sizes that a layer keeps in attributes, as pairs."""
     found: dict[str, Any] = {}
-    for name, value in getattr(instance, "__dict__", {}).items():
+    kept = dict(getattr(instance, "__dict__", {}))
+    for value in [value for value in kept.values() if isinstance(value, dict)]:
+        kept.update((name, value[name]) for name in value if isinstance(name, str))
+    for name, value in kept.items():
         role = role_of(name.lstrip("_"))
         if role == "ceil":
             found[role] = bool(value)
