@@ -314,6 +314,8 @@ def _unknown(diagnostician: Diagnostician, diagnosis: Diagnosis) -> list[Cause]:
         cause.note = name in TASTE
         failure = step.failure.type if step is not None and step.failure is not None else ""
         cause.mistake = {"MemoryError": "takes-all-memory", "SystemExit": "exits"}.get(failure)
+        if name == "gradients" and _scaled(diagnostician):
+            cause.mistake = "gradient-scaled"
         if name == "memory":
             # the same numbers in the same layer: nothing but the order in memory was different
             cause.mistake = "memory-order"
@@ -321,6 +323,25 @@ def _unknown(diagnostician: Diagnostician, diagnosis: Diagnosis) -> list[Cause]:
             cause.mistake, cause.note = "ties-otherwise", True
         found.append(cause)
     return found
+
+
+def _scaled(diagnostician: Diagnostician) -> bool:
+    """Whether every gradient is the right one times a number, which is not 1 in all cases."""
+    stage = next(stage for stage in STAGES if stage.name == "gradients")
+    factors = set()
+    for fact in diagnostician.facts(stage):
+        step = diagnostician.seen[fact.case.name].step(fact.number)
+        right = diagnostician.zoo.right(fact.case).step(fact.number)
+        if step is None or right is None or step.value is None or right.value is None:
+            return False
+        if step.value.shape != right.value.shape:
+            return False
+        chosen = right.value != 0
+        ratios = step.value[chosen] / right.value[chosen]
+        if (step.value[~chosen] != 0).any() or not np.allclose(ratios, ratios[0], rtol=1e-6):
+            return False
+        factors.add(float(ratios[0]))
+    return factors not in (set(), {1.0}, {0.0}) and bool(np.isfinite(list(factors)).all())
 
 
 def _apart(diagnostician: Diagnostician, diagnosis: Diagnosis, stage: Stage) -> Fact | None:
