@@ -9,19 +9,24 @@ from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
 
 if TYPE_CHECKING:
+    from .check.checking import check as check
     from .explain.trace import explain as explain
 
 __version__ = "0.1.0"
 __all__ = [
     "MaxPool",
     "PoolError",
+    "check",
     "convert_indices",
     "explain",
     "max_pool",
     "max_pool_backward",
     "set_num_threads",
 ]
-_CALLABLE_MODULES = ("explain",)  # imported when they are first asked for; see `ndpool.callable`
+_CALLABLE_MODULES = (
+    "check",
+    "explain",
+)  # imported when they are first asked for; see `ndpool.callable`
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from .errors import MissingExtra, PoolError, PoolTypeError
 COMMANDS = {
     "demo": ("ndpool.demo", "train a small ConvNet on handwritten digits, with our pooling in it"),
     "explain": ("ndpool.explain.command", "show every step of pooling, forward and backward"),
+    "check": ("ndpool.check", "name the mistake in a pooling layer of your own"),
     "bench": ("ndpool.bench", "measure pooling beside other libraries"),
     "info": ("ndpool.info", "show version, engine, instruction set and threads"),
 }

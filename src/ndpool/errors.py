@@ -12,6 +12,10 @@ class PoolError(ValueError):
     def __init__(self, argument: str, expected: str, got: object, hint: str = "") -> None:
         super().__init__(_sentence(argument, expected, got, hint))
         self.argument = argument
+        self._parts = argument, expected, str(got), hint
+
+    def __reduce__(self) -> tuple[type[PoolError], tuple[str, str, str, str]]:
+        return type(self), self._parts  # so that it can cross from one process to another
 
 
 class PoolTypeError(TypeError):
@@ -20,6 +24,10 @@ class PoolTypeError(TypeError):
     def __init__(self, argument: str, expected: str, got: object, hint: str = "") -> None:
         super().__init__(_sentence(argument, expected, got, hint))
         self.argument = argument
+        self._parts = argument, expected, str(got), hint
+
+    def __reduce__(self) -> tuple[type[PoolTypeError], tuple[str, str, str, str]]:
+        return type(self), self._parts
 
 
 class MissingExtra(ImportError):
