@@ -229,6 +229,27 @@ def test_backward_of_any_winners(dtype):
         assert same_bits(ours, theirs), (shape, words)
 
 
+POOLINGS = [
+    {"kernel_size": 2},
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 3, "stride": 1, "padding": 1},
+    {"kernel_size": 5, "stride": 1, "padding": 2},
+    {"kernel_size": 2, "stride": 3, "ceil_mode": True},
+    {"kernel_size": 3, "stride": 1, "dilation": 2},
+]
+
+
+@pytest.mark.parametrize("words", POOLINGS, ids=str)
+@pytest.mark.parametrize("shape", [(3, 4, 6), (2, 9, 40, 40), (70, 70)], ids=str)
+def test_gradients_of_minus_zero_are_sums_that_begin_with_zero(shape, words):
+    x = np.random.default_rng(4).standard_normal(shape)
+    _, indices = ndpool.max_pool(x, **words, return_indices=True)
+    dx = ndpool.max_pool_backward(
+        np.full(indices.shape, -0.0), indices, shape, **words, engine="native"
+    )
+    assert not np.signbit(dx).any()
+
+
 BIG = {  # more than a megabyte each, so that threads start
     "planes": ((16, 8, 64, 64), {}),
     "one plane": ((1, 1100, 1100), {}),
@@ -238,14 +259,6 @@ BIG = {  # more than a megabyte each, so that threads start
     "a signal": ((2, 300_000), {"axes": -1}),
     "a volume": ((1, 48, 80, 80), {"axes": (1, 2, 3)}),
 }
-POOLINGS = [
-    {"kernel_size": 2},
-    {"kernel_size": 3, "stride": 2, "padding": 1},
-    {"kernel_size": 3, "stride": 1, "padding": 1},
-    {"kernel_size": 5, "stride": 1, "padding": 2},
-    {"kernel_size": 2, "stride": 3, "ceil_mode": True},
-    {"kernel_size": 3, "stride": 1, "dilation": 2},
-]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])

@@ -282,12 +282,13 @@ inline V every_second(V a, V b, std::integer_sequence<int, kLane...>) {
   return __builtin_shufflevector(a, b, (kFrom + 2 * kLane)...);
 }
 
-// Lanes from kFrom on, each twice, where its winner is the one `wanted` there; else zero.
+// Lanes from kFrom on, each twice, where its winner is the one `wanted` there; else zero. As a sum
+// that begins with zero: -0.0 becomes 0.0.
 template <class T, int kFrom>
 inline Vec<T> from_pairs(Vec<T> values, Vec<Winner<T>> winners, Vec<Winner<T>> wanted) {
   constexpr std::make_integer_sequence<int, kLanes<T>> lanes;
   const auto won = twice<kFrom>(winners, lanes) == wanted;
-  return won ? twice<kFrom>(values, lanes) : Vec<T>{};
+  return (won ? twice<kFrom>(values, lanes) : Vec<T>{}) + Vec<T>{};
 }
 
 inline Vec<uint16_t> widen_bytes(const uint8_t* from) {
