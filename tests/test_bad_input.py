@@ -193,6 +193,37 @@ def test_overflow_sized_steps(name, number, engine):
         assert dx.sum() == y.sum()
 
 
+@pytest.mark.parametrize("kernel", [2, 3, 2**20, 2**62])
+@pytest.mark.parametrize("dilation", [1, 2, 2**40, 2**62, 2**63, 2**90])
+def test_overflow_sized_windows_in_ceil_mode(dilation, kernel, engine):
+    """The one window begins at the first cell and may be as long as the stride: right, or refused.
+
+    Only its taps 0 to 4 can lie in the input.
+    """
+    x = np.array([3.0, 1, 7, 2, 5])
+    words = {"kernel_size": (kernel,), "stride": 2**120, "dilation": dilation, "ceil_mode": True}
+    try:
+        y, indices = ndpool.max_pool(x, **words, return_indices=True, engine=engine)
+    except ndpool.PoolError as error:
+        assert error.argument == "kernel_size"
+        assert kernel == 2**62
+        return
+    seen = x[:: min(dilation, 9)][: min(kernel, 9)]
+    winner = int(np.argmax(seen))
+    assert (y.tolist(), indices.tolist()) == ([seen[winner]], [winner])
+    for form in ("plane", "tensor"):
+        at = ndpool.convert_indices(indices, x.shape, **words, to=form)
+        assert at.tolist() == [winner * min(dilation, 9)]
+        back = ndpool.convert_indices(at, x.shape, **words, from_=form, to="window")
+        assert back.tolist() == [winner]
+    if dilation * (kernel - 1) > 4:
+        past = np.full(1, kernel - 1, indices.dtype)
+        refused = refusal(ndpool.max_pool_backward, y, past, x.shape, **words, engine=engine)
+        assert refused.startswith("indices: ")
+    dx = ndpool.max_pool_backward(y, indices, x.shape, **words, engine=engine)
+    assert dx.tolist() == [seen[winner] * (cell == at[0]) for cell in range(5)]
+
+
 @pytest.mark.parametrize("huge", [2**31, 2**40, 2**59, 2**61, 2**62, 2**63, 2**70])
 def test_overflow_sized_windows(huge, engine):
     """With padding to match each has its cells in the input: right, or refused, or too large."""
