@@ -169,3 +169,14 @@ def test_a_batch_of_nothing_of_many_windows(engine):
             dx = ndpool.max_pool_backward(y, indices, shape, **words, index_form=form)
         assert y.shape == indices.shape == (0, 2**10, 2**10)
         assert dx.shape == shape
+
+
+def test_a_huge_batch_of_nothing(engine):
+    """No array as long as a batch axis is made."""
+    shape = (2**40, 0, 4, 4)
+    for form in ("window", "plane", "tensor"):
+        y, indices = ndpool.max_pool(np.empty(shape), 2, return_indices=form, engine=engine)
+        assert y.shape == indices.shape == (2**40, 0, 2, 2)
+        dx = ndpool.max_pool_backward(y, indices, shape, 2, index_form=form, engine=engine)
+        assert dx.shape == shape
+        assert ndpool.convert_indices(indices, shape, 2, from_=form, to="tensor").shape == y.shape
