@@ -10,7 +10,7 @@ from itertools import product
 import ml_dtypes
 import numpy as np
 import pytest
-from cases import laid_out, needs_native
+from cases import DTYPES, laid_out, needs_native
 from fuzz_junk import fuzz
 
 import ndpool
@@ -133,6 +133,37 @@ def test_no_arrays(junk, engine):
     assert refusal(backward, indices=junk, engine=engine).startswith("indices: ")
     assert refusal(convert, junk).startswith("indices: ")
     assert refusal(ndpool.MaxPool(1).forward, junk).startswith("x: ")
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [np.longdouble, np.clongdouble, ml_dtypes.float8_e5m2, ml_dtypes.float8_e4m3fn,
+     ml_dtypes.float8_e8m0fnu, ml_dtypes.float4_e2m1fn, ml_dtypes.uint4, "c8", "m8", "O"],
+    ids=lambda dtype: str(np.dtype(dtype)),
+)  # fmt: skip
+def test_the_message_lists_the_dtypes_there_are(dtype, engine):
+    """Each of those it names is accepted, and no other."""
+    named = "expected dtype bool, an integer, float16, bfloat16, float32 or float64, got dtype "
+    for call in (forward, backward, ndpool.MaxPool(3, stride=2, padding=1).forward):
+        shape = Y.shape if call is backward else X.shape
+        words = {"engine": engine} if call in (forward, backward) else {}
+        message = refusal(call, np.zeros(shape, dtype), **words)
+        assert message.split(": ", 1)[1] == named + str(np.dtype(dtype))
+    for allowed in DTYPES:
+        y, indices = forward(X.astype(allowed), return_indices=True, engine=engine)
+        assert y.dtype == allowed
+        assert backward(y, indices, engine=engine).dtype == allowed
+
+
+def test_numpys_own_true_and_false(engine):
+    y, indices = forward(return_indices=np.True_, engine=engine)
+    assert np.array_equal(y, Y)
+    assert np.array_equal(indices, INDICES)
+    assert indices.dtype == INDICES.dtype
+    assert np.array_equal(forward(return_indices=np.False_, engine=engine), Y)
+    for junk in (1, 0, np.int8(1), np.array(True), np.array([True]), "True"):
+        message = refusal(forward, return_indices=junk, engine=engine)
+        assert "expected True, False, 'window', 'plane' or 'tensor', got " in message
 
 
 @pytest.mark.parametrize("junk", numbered(X_SHAPES))

@@ -28,14 +28,22 @@ IndexForm = Literal["window", "plane", "tensor"]
 _FORMS: tuple[IndexForm, ...] = get_args(IndexForm)
 
 
-def checked_form(argument: str, form: object) -> IndexForm:
-    """`form` if it is one of the three."""
+def checked_form(argument: str, form: object, others: str = "") -> IndexForm:
+    """`form` if it is one of the three; `others` is what the message says may be there, too."""
+    expected = f"{others}'window', 'plane' or 'tensor'"
     if not isinstance(form, str):
-        raise PoolTypeError(argument, "'window', 'plane' or 'tensor'", shown(form))
+        raise PoolTypeError(argument, expected, shown(form))
     for known in _FORMS:
         if form == known:
             return known
-    raise PoolError(argument, "'window', 'plane' or 'tensor'", shown(form))
+    raise PoolError(argument, expected, shown(form))
+
+
+def asked_form(argument: str, asked: object) -> IndexForm | None:
+    """The form that a call wants: True is "window", False none."""
+    if isinstance(asked, (bool, np.bool_)):
+        return "window" if asked else None
+    return checked_form(argument, asked, "True, False, ")
 
 
 def checked_indices(indices: object, geometry: Geometry, form: IndexForm) -> Array:

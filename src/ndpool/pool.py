@@ -14,6 +14,7 @@ from .errors import PoolError
 from .geometry import Padding, Size, geometry, plain_shape
 from .indices import (
     IndexForm,
+    asked_form,
     checked_form,
     checked_indices,
     first_outside,
@@ -116,10 +117,10 @@ def max_pool(
     shapes = geometry(x.shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
     run = engines.choose(engine, x.dtype, shapes)
     y = np.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
-    if return_indices is False:
+    form = None if return_indices is False else asked_form("return_indices", return_indices)
+    if form is None:
         run.max_pool(x, shapes, y, None)
         return delivered(y, out)
-    form = "window" if return_indices is True else checked_form("return_indices", return_indices)
     if form == "window":
         indices = np.empty(shapes.y_shape, shapes.index_dtype)
         run.max_pool(x, shapes, y, indices)
