@@ -10,7 +10,7 @@ from itertools import product
 import ml_dtypes
 import numpy as np
 import pytest
-from cases import laid_out, needs_native
+from cases import DTYPES, laid_out, needs_native
 from fuzz_junk import fuzz
 
 import ndpool
@@ -135,6 +135,37 @@ def test_no_arrays(junk, engine):
     assert refusal(ndpool.MaxPool(1).forward, junk).startswith("x: ")
 
 
+@pytest.mark.parametrize(
+    "dtype",
+    [np.longdouble, np.clongdouble, ml_dtypes.float8_e5m2, ml_dtypes.float8_e4m3fn,
+     ml_dtypes.float8_e8m0fnu, ml_dtypes.float4_e2m1fn, ml_dtypes.uint4, "c8", "m8", "O"],
+    ids=lambda dtype: str(np.dtype(dtype)),
+)  # fmt: skip
+def test_the_message_lists_the_dtypes_there_are(dtype, engine):
+    """Each of those it names is accepted, and no other."""
+    named = "expected dtype bool, an integer, float16, bfloat16, float32 or float64, got dtype "
+    for call in (forward, backward, ndpool.MaxPool(3, stride=2, padding=1).forward):
+        shape = Y.shape if call is backward else X.shape
+        words = {"engine": engine} if call in (forward, backward) else {}
+        message = refusal(call, np.zeros(shape, dtype), **words)
+        assert message.split(": ", 1)[1] == named + str(np.dtype(dtype))
+    for allowed in DTYPES:
+        y, indices = forward(X.astype(allowed), return_indices=True, engine=engine)
+        assert y.dtype == allowed
+        assert backward(y, indices, engine=engine).dtype == allowed
+
+
+def test_numpys_own_true_and_false(engine):
+    y, indices = forward(return_indices=np.True_, engine=engine)
+    assert np.array_equal(y, Y)
+    assert np.array_equal(indices, INDICES)
+    assert indices.dtype == INDICES.dtype
+    assert np.array_equal(forward(return_indices=np.False_, engine=engine), Y)
+    for junk in (1, 0, np.int8(1), np.array(True), np.array([True]), "True"):
+        message = refusal(forward, return_indices=junk, engine=engine)
+        assert "expected True, False, 'window', 'plane' or 'tensor', got " in message
+
+
 @pytest.mark.parametrize("junk", numbered(X_SHAPES))
 def test_x_shapes(junk, engine):
     """Of two arguments that do not fit together either may be named."""
@@ -191,6 +222,37 @@ def test_overflow_sized_steps(name, number, engine):
         assert np.array_equal(y, expected)
         dx = backward(y, at, X.shape, **words, index_form=form, engine=engine)
         assert dx.sum() == y.sum()
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 2**20, 2**62])
+@pytest.mark.parametrize("dilation", [1, 2, 2**40, 2**62, 2**63, 2**90])
+def test_overflow_sized_windows_in_ceil_mode(dilation, kernel, engine):
+    """The one window begins at the first cell and may be as long as the stride: right, or refused.
+
+    Only its taps 0 to 4 can lie in the input.
+    """
+    x = np.array([3.0, 1, 7, 2, 5])
+    words = {"kernel_size": (kernel,), "stride": 2**120, "dilation": dilation, "ceil_mode": True}
+    try:
+        y, indices = ndpool.max_pool(x, **words, return_indices=True, engine=engine)
+    except ndpool.PoolError as error:
+        assert error.argument == "kernel_size"
+        assert kernel == 2**62
+        return
+    seen = x[:: min(dilation, 9)][: min(kernel, 9)]
+    winner = int(np.argmax(seen))
+    assert (y.tolist(), indices.tolist()) == ([seen[winner]], [winner])
+    for form in ("plane", "tensor"):
+        at = ndpool.convert_indices(indices, x.shape, **words, to=form)
+        assert at.tolist() == [winner * min(dilation, 9)]
+        back = ndpool.convert_indices(at, x.shape, **words, from_=form, to="window")
+        assert back.tolist() == [winner]
+    if dilation * (kernel - 1) > 4:
+        past = np.full(1, kernel - 1, indices.dtype)
+        refused = refusal(ndpool.max_pool_backward, y, past, x.shape, **words, engine=engine)
+        assert refused.startswith("indices: ")
+    dx = ndpool.max_pool_backward(y, indices, x.shape, **words, engine=engine)
+    assert dx.tolist() == [seen[winner] * (cell == at[0]) for cell in range(5)]
 
 
 @pytest.mark.parametrize("huge", [2**31, 2**40, 2**59, 2**61, 2**62, 2**63, 2**70])

@@ -557,6 +557,107 @@ def test_memory(x, words, threads):
     assert all(int(number) <= 2 * 2**20 for number in extra.split()), f"bytes more: {extra}"
 
 
+PEAK_OF_FORMS = (
+    PEAK[: PEAK.index("    ndpool.set_num_threads")]
+    + """
+    ndpool.set_num_threads(2)
+    x, words, form = {x}, {words}, {form!r}
+
+    def forward(x):
+        return ndpool.max_pool(x, **words, return_indices=form, engine="native")
+
+    def backward(y, i, x):
+        return ndpool.max_pool_backward(y, i, x.shape, **words, index_form=form, engine="native")
+
+    def convert(i, x, from_, to):
+        return ndpool.convert_indices(i, x.shape, **words, from_=from_, to=to)
+
+    small = x[tuple(slice(0, 80) for _ in x.shape)]
+    y, i = forward(small)  # warms up
+    backward(y, i, small), convert(convert(i, small, form, "window"), small, "window", form)
+
+    more, (y, i) = growth(lambda: forward(x))
+    to_window, offsets = growth(lambda: convert(i, x, form, "window"))
+    from_window, again = growth(lambda: convert(offsets, x, "window", form))
+    across, other = growth(lambda: convert(i, x, form, "plane" if form == "tensor" else "tensor"))
+    back, dx = growth(lambda: backward(y, i, x))
+    assert np.array_equal(i, again)
+    print(
+        more - y.nbytes - i.nbytes, to_window - offsets.nbytes, from_window - again.nbytes,
+        across - other.nbytes, back - dx.nbytes - offsets.nbytes,
+    )
+"""
+)
+
+
+@needs_native
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/clear_refs is Linux's")
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (x, dict(zip(("kernel_size", "stride", "padding", "axes"), words, strict=False)))
+        for x, *words in [
+            ("np.ones((32, 64, 56, 56), 'f4')", 3, 2, 1),
+            ("np.ones((4, 4_000_000), 'u1')", (5,), 2),
+            ("np.ones((3_000_000, 2, 2), 'u1')", 2),
+            ("np.ones((4, 1024, 1024), 'f4')", 63, 1),
+            ("np.ones((32, 112, 112, 16), 'f4')", 2, 2, 0, (1, 2)),
+        ]
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", ["plane", "tensor"])
+def test_memory_of_positions(x, words, form):
+    """No more beside the result than without them; backward has one small offset an output more."""
+    extra = python(PEAK_OF_FORMS.format(x=x, words=words, form=form))
+    assert all(int(number) <= 2 * 2**20 for number in extra.split()), f"bytes more: {extra}"
+
+
+@pytest.mark.parametrize("kernel", [200, 60_000, 2**20, 2**40])
+def test_positions_of_many_blocks(kernel):
+    """Offsets of 1, 2, 4 and 8 bytes, which lie in the positions' own memory while they are read.
+
+    Window o of each signal ends at cell o, so that offset f is cell o + f - (kernel - 1).
+    """
+    rng, n = np.random.default_rng(0), 30_001
+    words = {"kernel_size": (kernel,), "stride": 1, "padding": ((kernel - 1, 0),)}
+    place = np.broadcast_to(np.arange(n), (3, n))
+    planes = place - rng.integers(0, np.minimum(place + 1, kernel))
+    tensors = planes + np.array([[0], [n], [2 * n]])
+    offsets = (planes - place + kernel - 1).astype(np.min_scalar_type(kernel - 1))
+    forms = {"window": offsets, "plane": planes, "tensor": tensors}
+    for source, target in product(forms, forms):
+        got = ndpool.convert_indices(forms[source], (3, n), **words, from_=source, to=target)
+        assert same_bits(got, forms[target])
+    for form in ("plane", "tensor"):
+        wrong = forms[form].copy()
+        wrong[2, 20_000] -= 25_000  # the only one; no window reaches it, or it is another signal's
+        with pytest.raises(ndpool.PoolError, match=r"at \(2, 20000\)"):
+            ndpool.convert_indices(wrong, (3, n), **words, from_=form, to="window")
+    wrong = offsets.copy()
+    wrong[2, 0] = 0  # in the padding
+    with pytest.raises(ndpool.PoolError, match=r"0 at \(2, 0\)"):
+        ndpool.convert_indices(wrong, (3, n), **words)
+
+
+@pytest.mark.parametrize("form", ["plane", "tensor"])
+def test_winners_of_many_blocks(form, engine):
+    """Large outputs of the forward call, against the form that other tests hold to the oracle."""
+    for shape in [(3, 5, 90, 121), (20_000, 2, 3), (2, 70_000), (2, 40_000, 1, 2)]:
+        x = np.random.default_rng(0).integers(0, 9, shape).astype(np.float32)
+        words = {"kernel_size": (2, 2), "stride": 1, "padding": ((0, 1), (1, 0)), "engine": engine}
+        y, at = ndpool.max_pool(x, **words, return_indices=form)
+        flat = x.reshape(-1, shape[-2] * shape[-1]) if form == "plane" else x.reshape(1, -1)
+        won = np.take_along_axis(flat, at.reshape(flat.shape[0], -1), -1)
+        assert np.array_equal(won.reshape(y.shape), y)
+        assert at.flags.owndata
+        dx = ndpool.max_pool_backward(np.ones_like(y), at, shape, **words, index_form=form)
+        expected = np.zeros_like(flat)
+        rows = np.broadcast_to(np.arange(len(flat))[:, None], won.shape)
+        np.add.at(expected, (rows, at.reshape(won.shape)), 1)
+        assert np.array_equal(dx, expected.reshape(shape))
+
+
 GIL = """
     import collections, threading, time, numpy as np, ndpool
     ndpool.set_num_threads(1)

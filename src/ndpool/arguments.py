@@ -7,18 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dtypes import poolable
+from .dtypes import POOLABLE, poolable
 from .errors import PoolError, PoolTypeError, shown
 
 Array = NDArray[Any]
-_POOLABLE = "bool, an integer, float16, bfloat16, float32 or float64"
 
 
 def as_array(argument: str, value: object) -> Array:
     """`value` as an array that can be pooled; the array itself wherever it is one."""
     array = any_array(argument, value)
     if not poolable(array.dtype):
-        raise PoolTypeError(argument, f"dtype {_POOLABLE}", f"dtype {array.dtype}")
+        raise PoolTypeError(argument, f"dtype {POOLABLE}", f"dtype {array.dtype}")
     return array
 
 

@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 
-_KINDS = "biuf"
+POOLABLE = "bool, an integer, float16, bfloat16, float32 or float64"
 
 
 def poolable(dtype: np.dtype[Any]) -> bool:
-    """bool, integers, real floats and bfloat16."""
-    return dtype.kind in _KINDS or dtype.name == "bfloat16"
+    """Whether it is one of `POOLABLE`: no longdouble, and none of the small floats of ml_dtypes.
+
+    >>> poolable(np.dtype(">f2")), poolable(np.dtype(np.longdouble))
+    (True, False)
+    """
+    # Floats not by their kind: that is "f" for longdouble and for float8_e5m2, too.
+    return dtype.kind in "biu" or dtype.char in "efd" or dtype.name == "bfloat16"
 
 
 @lru_cache(maxsize=64)

@@ -179,7 +179,10 @@ def _geometry(
         min(s, n + before + after)
         for s, n, (before, after) in zip(strides, sizes, pads, strict=True)
     )
-    dilations = tuple(dil if k > 1 else 1 for dil, k in zip(dilations, kernel, strict=True))
+    dilations = tuple(
+        min(dil, n + before + after) if k > 1 else 1
+        for dil, k, n, (before, after) in zip(dilations, kernel, sizes, pads, strict=True)
+    )
 
     y_shape = list(shape)
     for axis, size in zip(axis_list, out, strict=True):
@@ -187,6 +190,9 @@ def _geometry(
     cells = prod(kernel)
     if cells > _LARGEST:
         raise PoolError("kernel_size", "fewer than 2**63 cells in a window", kernel)
+    # In ceil mode a stride without bounds makes room for a window without bounds.
+    if any(dil * (k - 1) > _LARGEST // 2 for dil, k in zip(dilations, kernel, strict=True)):
+        raise PoolError("kernel_size", "at most 2**62 cells from a window's first to last", kernel)
     if prod(n + before + after for n, (before, after) in zip(sizes, pads, strict=True)) > _LARGEST:
         raise PoolError("padding", "a padded array of fewer than 2**63 cells", padding)
     if prod(y_shape) > 2**59:  # 16 bytes each is all that addresses can count

@@ -18,22 +18,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import any_array
+from .blocks import blocks, first
 from .errors import PoolError, PoolTypeError, shown
 from .geometry import Geometry
 
 Array = NDArray[Any]
+Block = tuple[slice, ...]
 IndexForm = Literal["window", "plane", "tensor"]
 _FORMS: tuple[IndexForm, ...] = get_args(IndexForm)
 
 
-def checked_form(argument: str, form: object) -> IndexForm:
-    """`form` if it is one of the three."""
+def checked_form(argument: str, form: object, others: str = "") -> IndexForm:
+    """`form` if it is one of the three; `others` is what the message says may be there, too."""
+    expected = f"{others}'window', 'plane' or 'tensor'"
     if not isinstance(form, str):
-        raise PoolTypeError(argument, "'window', 'plane' or 'tensor'", shown(form))
+        raise PoolTypeError(argument, expected, shown(form))
     for known in _FORMS:
         if form == known:
             return known
-    raise PoolError(argument, "'window', 'plane' or 'tensor'", shown(form))
+    raise PoolError(argument, expected, shown(form))
+
+
+def asked_form(argument: str, asked: object) -> IndexForm | None:
+    """The form that a call wants: True is "window", False none."""
+    if isinstance(asked, (bool, np.bool_)):
+        return "window" if asked else None
+    return checked_form(argument, asked, "True, False, ")
 
 
 def checked_indices(indices: object, geometry: Geometry, form: IndexForm) -> Array:
@@ -50,45 +60,72 @@ def checked_indices(indices: object, geometry: Geometry, form: IndexForm) -> Arr
     return array
 
 
-def to_positions(indices: Array, geometry: Geometry, form: IndexForm) -> Array:
-    """Offsets in the window -> int64 positions of `form` "plane" or "tensor"."""
-    total = _batch_base(geometry) if form == "tensor" else np.zeros((), np.int64)
+def offsets_at_the_end(positions: Array, geometry: Geometry) -> Array:
+    """An array for offsets in the window, of the same shape, in the end of positions' own memory.
+
+    `to_positions` may read from there. Positions: C-contiguous int64.
+    """
+    memory = positions.reshape(-1).view(geometry.index_dtype)
+    return memory[memory.size - positions.size :].reshape(positions.shape)
+
+
+def to_positions(offsets: Array, geometry: Geometry, form: IndexForm, positions: Array) -> None:
+    """Offsets in the window, none outside -> int64 `positions` of `form` "plane" or "tensor".
+
+    `offsets` may be `offsets_at_the_end(positions)`: with N positions of 8 bytes and offsets of
+    b <= 8 bytes, offset i lies at byte 8N - bN + bi. A block from i to j is read before it is
+    written. What is written up to then ends at byte 8j, what is still to be read begins at
+    8N - bN + bj, and as (8 - b)j <= (8 - b)N the one is never past the other.
+    """
     steps = _steps(geometry, form)
-    for number, weight in enumerate(geometry.weights):
-        tap = indices.astype(np.int64) // weight % geometry.kernel[number]
-        total = total + _cell(geometry, number, tap) * steps[number]
-    return np.array(np.broadcast_to(total, geometry.y_shape), order="C")
+    for block in blocks(geometry.y_shape):
+        left = offsets[block].astype(np.int64)
+        total = np.zeros(left.shape, np.int64)
+        if form == "tensor":
+            total += _batch_base(geometry, block)
+        for number, weight in enumerate(geometry.weights):
+            tap, left = _divided(left, weight)
+            total += _cell(geometry, number, block, tap) * steps[number]
+        positions[block] = total
 
 
-def to_offsets(positions: Array, geometry: Geometry, form: IndexForm) -> Array:
-    """Positions of `form` -> offsets in the window; PoolError where one lies outside its window."""
-    left = positions - _batch_base(geometry) if form == "tensor" else positions.copy()
+def to_offsets(positions: Array, geometry: Geometry, form: IndexForm, offsets: Array) -> None:
+    """Positions of `form` -> `offsets` in the window; PoolError where one lies outside it."""
     steps = _steps(geometry, form)
-    offsets = np.zeros(geometry.y_shape, np.int64)
-    wrong = left < 0
-    if form == "plane":
-        wrong |= left >= prod(geometry.sizes)
-    for number, (step, weight) in enumerate(zip(steps, geometry.weights, strict=True)):
-        cell, left = np.divmod(left, step)
-        ahead = cell - _cell(geometry, number, np.zeros((), np.int64))
-        tap, between = np.divmod(ahead, geometry.dilation[number])
-        wrong |= (between != 0) | (tap < 0) | (tap >= geometry.kernel[number])
-        wrong |= cell >= geometry.sizes[number]
-        offsets += tap * weight
-    wrong |= left != 0
-    if wrong.any():
-        refuse_index(positions, geometry, int(np.argmax(wrong)))
-    return offsets.astype(geometry.index_dtype)
+    for block in blocks(geometry.y_shape):
+        left = positions[block]
+        wrong = left < 0
+        if form == "tensor":
+            left = left - _batch_base(geometry, block)
+            wrong |= left < 0
+        total = np.zeros(left.shape, np.int64)
+        for number, (step, weight) in enumerate(zip(steps, geometry.weights, strict=True)):
+            cell, left = _divided(left, step)
+            tap, between = _divided(
+                cell - _starts(geometry, number, block), geometry.dilation[number]
+            )
+            wrong |= (between != 0) | (tap < 0) | (tap >= geometry.kernel[number])
+            wrong |= cell >= geometry.sizes[number]
+            total += tap * weight
+        wrong |= left != 0
+        if wrong.any():
+            position = first(block, geometry.y_shape) + int(np.argmax(wrong))
+            refuse_index(positions, geometry, position)
+        offsets[block] = total
 
 
-def first_outside(indices: Array, geometry: Geometry) -> int | None:
+def first_outside(offsets: Array, geometry: Geometry) -> int | None:
     """The flat position of the first offset that is no cell of the input, if there is one."""
-    wrong = indices >= geometry.cells
-    for number, weight in enumerate(geometry.weights):
-        tap = indices.astype(np.int64) // weight % geometry.kernel[number]
-        cell = _cell(geometry, number, tap)
-        wrong |= (cell < 0) | (cell >= geometry.sizes[number])
-    return int(np.argmax(wrong)) if wrong.any() else None
+    for block in blocks(geometry.y_shape):
+        wrong = offsets[block] >= geometry.cells
+        left = offsets[block].astype(np.int64)
+        for number, weight in enumerate(geometry.weights):
+            tap, left = _divided(left, weight)
+            cell = _cell(geometry, number, block, tap)
+            wrong |= (cell < 0) | (cell >= geometry.sizes[number])
+        if wrong.any():
+            return first(block, geometry.y_shape) + int(np.argmax(wrong))
+    return None
 
 
 def refuse_index(indices: Array, geometry: Geometry, position: int) -> None:
@@ -102,12 +139,23 @@ def refuse_index(indices: Array, geometry: Geometry, position: int) -> None:
     )
 
 
-def _cell(geometry: Geometry, number: int, tap: Array) -> Array:
-    """Where along pooled axis `number` this tap of each window lies; int64, may be in padding."""
-    along = [1] * len(geometry.shape)
-    along[geometry.axes[number]] = -1
-    start = np.arange(geometry.out[number]) * geometry.stride[number] - geometry.before[number]
-    return start.reshape(along) + tap.astype(np.int64) * geometry.dilation[number]
+def _divided(number: Array, by: int) -> tuple[Array, Array]:
+    """Quotient and rest; NumPy's own divmod takes four times as long."""
+    if by == 1:
+        return number, np.zeros((), np.int64)
+    quotient = number // by
+    return quotient, number - quotient * by
+
+
+def _cell(geometry: Geometry, number: int, block: Block, tap: Array) -> Array:
+    """Where along pooled axis `number` this tap of the block's windows lies; may be in padding."""
+    return tap * geometry.dilation[number] + _starts(geometry, number, block)
+
+
+def _starts(geometry: Geometry, number: int, block: Block) -> Array:
+    """Where along pooled axis `number` the block's windows begin; broadcasts to the block."""
+    places = _places(block, geometry.axes[number])
+    return places * geometry.stride[number] - geometry.before[number]
 
 
 def _steps(geometry: Geometry, form: IndexForm) -> list[int]:
@@ -117,14 +165,17 @@ def _steps(geometry: Geometry, form: IndexForm) -> list[int]:
     return [prod(geometry.shape[axis + 1 :]) for axis in geometry.axes]
 
 
-def _batch_base(geometry: Geometry) -> Array:
-    """The position in the whole array of each batch item's first cell; broadcasts to y_shape."""
-    ndim = len(geometry.shape)
-    base = np.zeros((1,) * ndim, np.int64)
-    for axis in range(ndim):
+def _batch_base(geometry: Geometry, block: Block) -> Array:
+    """The position in the whole array of each batch item's first cell; broadcasts to the block."""
+    base = np.zeros((1,) * len(block), np.int64)
+    for axis in range(len(block)):
         if axis not in geometry.axes:
-            along = [1] * ndim
-            along[axis] = -1
-            steps = np.arange(geometry.shape[axis]) * prod(geometry.shape[axis + 1 :])
-            base = base + steps.reshape(along)
+            base = base + _places(block, axis) * prod(geometry.shape[axis + 1 :])
     return base
+
+
+def _places(block: Block, axis: int) -> Array:
+    """The block's places along this axis of the output, int64; broadcasts to the block."""
+    along = [1] * len(block)
+    along[axis] = -1
+    return np.arange(block[axis].start, block[axis].stop, dtype=np.int64).reshape(along)

@@ -14,9 +14,11 @@ from .errors import PoolError
 from .geometry import Padding, Size, geometry, plain_shape
 from .indices import (
     IndexForm,
+    asked_form,
     checked_form,
     checked_indices,
     first_outside,
+    offsets_at_the_end,
     refuse_index,
     to_offsets,
     to_positions,
@@ -115,14 +117,18 @@ def max_pool(
     shapes = geometry(x.shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
     run = engines.choose(engine, x.dtype, shapes)
     y = np.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
-    if return_indices is False:
+    form = None if return_indices is False else asked_form("return_indices", return_indices)
+    if form is None:
         run.max_pool(x, shapes, y, None)
         return delivered(y, out)
-    form = "window" if return_indices is True else checked_form("return_indices", return_indices)
-    indices = np.empty(shapes.y_shape, shapes.index_dtype)
-    run.max_pool(x, shapes, y, indices)
-    if form != "window":
-        indices = to_positions(indices, shapes, form)
+    if form == "window":
+        indices = np.empty(shapes.y_shape, shapes.index_dtype)
+        run.max_pool(x, shapes, y, indices)
+    else:
+        indices = np.empty(shapes.y_shape, np.int64)
+        offsets = offsets_at_the_end(indices, shapes)
+        run.max_pool(x, shapes, y, offsets)
+        to_positions(offsets, shapes, form, indices)
     return delivered(y, out), indices
 
 
@@ -179,7 +185,8 @@ def max_pool_backward(
     form = checked_form("index_form", index_form)
     winners = checked_indices(indices, shapes, form)
     if form != "window":
-        winners = to_offsets(winners, shapes, form)
+        positions, winners = winners, np.empty(shapes.y_shape, shapes.index_dtype)
+        to_offsets(positions, shapes, form, winners)
     run = engines.choose(engine, dy.dtype, shapes, backward=True)
     return run.max_pool_backward(dy, winners, shapes)
 
@@ -225,9 +232,15 @@ def convert_indices(
     source, target = checked_form("from_", from_), checked_form("to", to)
     x_shape = plain_shape("x_shape", x_shape)
     shapes = geometry(x_shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
-    offsets = checked_indices(indices, shapes, source)
-    if source != "window":
-        offsets = to_offsets(offsets, shapes, source)
-    elif (position := first_outside(offsets, shapes)) is not None:
-        refuse_index(offsets, shapes, position)
-    return offsets.copy() if target == "window" else to_positions(offsets, shapes, target)
+    given = checked_indices(indices, shapes, source)
+    if source == "window" and (position := first_outside(given, shapes)) is not None:
+        refuse_index(given, shapes, position)
+    result = np.empty(shapes.y_shape, shapes.index_dtype if target == "window" else np.int64)
+    offsets = result if target == "window" else offsets_at_the_end(result, shapes)
+    if source == "window":
+        offsets[...] = given
+    else:
+        to_offsets(given, shapes, source, offsets)
+    if target != "window":
+        to_positions(offsets, shapes, target, result)
+    return result

@@ -1,14 +1,13 @@
-"""The engine that runs anywhere: loops over the taps of a window, vectorised over the rest.
+"""The engine that runs anywhere, and the readable specification of max pooling.
 
-It is the readable specification of max pooling. For each tap, the cells that stand at that place
-of their windows are one strided slice of the input, and the outputs that they belong to are one
-slice of the output; taps that fall into padding simply have shorter slices.
+It goes tap by tap, vectorised over the windows: the cells that stand at one place of their windows
+are one strided slice of the input, and the outputs that they belong to are one slice of the output.
+Where there are fewer windows than taps, as in global pooling, it goes window by window, vectorised
+over the taps. Either way padding is not looked at: it is in no slice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from ..dtypes import lowest, sum_dtype
 from ..geometry import Geometry
 from ..indices import first_outside, refuse_index
+from .slices import Window, taps, windows, windows_are_fewer
 
 Array = NDArray[Any]
-Slices = tuple[slice, ...]
 
 
 def serves(dtype: np.dtype[Any], geometry: Geometry, backward: bool = False) -> bool:
@@ -32,20 +31,12 @@ def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> N
 
     Shapes: x `geometry.shape`; y and indices `geometry.y_shape`.
     """
-    # With nothing seen yet the lowest value stands at the first tap that is no padding: the right
-    # answer already if no cell of the window is higher.
-    y[...] = lowest(x.dtype)
-    if indices is not None:
-        indices[...] = first_inside(geometry)
-    for offset, cells, windows in _taps(geometry):
-        new, best = x[cells], y[windows]
-        with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN where float32 does not
-            wins = new > best
-        if x.dtype.kind not in "iub":
-            wins |= (new != new) & (best == best)  # NaN beats all but an earlier NaN
-        np.copyto(best, new, where=wins)
-        if indices is not None:
-            np.copyto(indices[windows], offset, where=wins, casting="unsafe")
+    if not y.size:
+        return
+    if windows_are_fewer(geometry):
+        _by_windows(x, geometry, y, indices)
+    else:
+        _by_taps(x, geometry, y, indices)
 
 
 def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
@@ -56,15 +47,89 @@ def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     if (position := first_outside(indices, geometry)) is not None:
         refuse_index(indices, geometry, position)
     dx = np.zeros(geometry.shape, sum_dtype(dy.dtype))
-    zero = np.zeros((), dx.dtype)
-    # The last tap first: for any one cell that is the order of its outputs.
+    if not dx.size:
+        return dx.astype(dy.dtype, copy=False)
     with np.errstate(over="ignore", invalid="ignore"):  # inf and NaN add up as they do in C
-        for offset, cells, windows in _taps(geometry, reverse=True):
-            dx[cells] += np.where(indices[windows] == offset, dy[windows], zero)
+        if windows_are_fewer(geometry):
+            _add_by_windows(dy, indices, geometry, dx)
+        else:
+            _add_by_taps(dy, indices, geometry, dx)
         return dx.astype(dy.dtype, copy=False)
 
 
-def first_inside(geometry: Geometry) -> Array:
+def _by_taps(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
+    # With nothing seen yet the lowest value stands at the first tap that is no padding: the right
+    # answer already if no cell of the window is higher.
+    y[...] = lowest(x.dtype)
+    if indices is not None:
+        indices[...] = _first_inside(geometry)
+    for offset, cells, outputs in taps(geometry):
+        new, best = x[cells], y[outputs]
+        with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN where float32 does not
+            wins = new > best
+        if x.dtype.kind not in "iub":
+            wins |= (new != new) & (best == best)  # NaN beats all but an earlier NaN
+        np.copyto(best, new, where=wins)
+        if indices is not None:
+            np.copyto(indices[outputs], offset, where=wins, casting="unsafe")
+
+
+def _add_by_taps(dy: Array, indices: Array, geometry: Geometry, dx: Array) -> None:
+    zero = np.zeros((), dx.dtype)
+    # The last tap first: for any one cell that is the order of its outputs.
+    for offset, cells, outputs in taps(geometry, reverse=True):
+        dx[cells] += np.where(indices[outputs] == offset, dy[outputs], zero)
+
+
+def _by_windows(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
+    # (batch axes, pooled axes)
+    x_last, y_last = _pooled_last(x, geometry), _pooled_last(y, geometry)
+    for window in windows(geometry):
+        cells = x_last[window.cells]
+        sides = cells.shape[y.ndim - len(geometry.axes) :]
+        # (batch axes, taps inside)
+        cells = cells.reshape(*cells.shape[: -len(sides)], -1)
+        winner = cells.argmax(axis=-1, keepdims=True)  # the first NaN, or the first of the highest
+        y_last[window.place] = np.take_along_axis(cells, winner, -1)[..., 0]
+        if indices is not None:
+            offset = _offset(winner[..., 0], sides, window, geometry)
+            _pooled_last(indices, geometry)[window.place] = offset
+
+
+def _add_by_windows(dy: Array, indices: Array, geometry: Geometry, dx: Array) -> None:
+    # (batch axes, pooled axes)
+    dy_last, indices_last, dx_last = (_pooled_last(a, geometry) for a in (dy, indices, dx))
+    batch = np.ix_(*(np.arange(n) for n in dy_last.shape[: -len(geometry.axes)]))
+    for window in windows(geometry):
+        # One cell of each batch item, so that none is there twice.
+        winners: tuple[Array, ...] = (*batch, *_taps_inside(indices_last, window, geometry))
+        dx_last[window.cells][winners] += dy_last[window.place]
+
+
+def _offset(winner: Array, sides: tuple[int, ...], window: Window, geometry: Geometry) -> Array:
+    """Row-major among the window's cells inside the input -> row-major in the whole window."""
+    steps = np.unravel_index(winner, sides)
+    offset = np.zeros(winner.shape, np.int64)
+    for step, first, weight in zip(steps, window.first, geometry.weights, strict=True):
+        offset += (first + step) * weight
+    return offset
+
+
+def _taps_inside(indices_last: Array, window: Window, geometry: Geometry) -> list[Array]:
+    """Along each pooled axis, the winner's place among the window's cells inside the input."""
+    left, steps = indices_last[window.place].astype(np.int64), []
+    for first, weight in zip(window.first, geometry.weights, strict=True):
+        tap, left = np.divmod(left, weight)
+        steps.append(tap - first)
+    return steps
+
+
+def _pooled_last(array: Array, geometry: Geometry) -> Array:
+    """A view with the pooled axes behind all others."""
+    return np.moveaxis(array, geometry.axes, range(-len(geometry.axes), 0))
+
+
+def _first_inside(geometry: Geometry) -> Array:
     """For every output, the row-major offset of its window's first tap that is no padding.
 
     Shape: broadcasts to `geometry.y_shape`.
@@ -75,36 +140,3 @@ def first_inside(geometry: Geometry) -> Array:
         along[axis] = -1
         total = total + (geometry.first_inside(number) * geometry.weights[number]).reshape(along)
     return total.astype(geometry.index_dtype)
-
-
-def _taps(geometry: Geometry, reverse: bool = False) -> Iterator[tuple[int, Slices, Slices]]:
-    """(offset in the window, slices of the input, slices of the output) of each tap, row-major."""
-    per_axis = [list(_axis_taps(geometry, number)) for number in range(len(geometry.axes))]
-    if reverse:
-        per_axis = [taps[::-1] for taps in per_axis]
-    for taps in product(*per_axis):
-        cells, windows = ([slice(None)] * len(geometry.shape) for _ in range(2))
-        for axis, (_, cell, window) in zip(geometry.axes, taps, strict=True):
-            cells[axis], windows[axis] = cell, window
-        offset = sum(
-            step * weight for (step, _, _), weight in zip(taps, geometry.weights, strict=True)
-        )
-        yield offset, tuple(cells), tuple(windows)
-
-
-def _axis_taps(geometry: Geometry, number: int) -> Iterator[tuple[int, slice, slice]]:
-    """The taps along one pooled axis that any window has inside the input."""
-    n, out = geometry.sizes[number], geometry.out[number]
-    stride, dilation = geometry.stride[number], geometry.dilation[number]
-    before = geometry.before[number]
-    # The first window's last taps to reach the input, the last window's first.
-    lowest_tap = max(0, -(((out - 1) * stride - before) // dilation))
-    highest_tap = min(geometry.kernel[number] - 1, (n - 1 + before) // dilation)
-    for tap in range(lowest_tap, highest_tap + 1):
-        ahead = tap * dilation - before  # where window 0 has this tap
-        first = max(0, -(ahead // stride))
-        last = min(out - 1, (n - 1 - ahead) // stride)
-        if first <= last:
-            start = first * stride + ahead
-            stop = last * stride + ahead + 1
-            yield tap, slice(start, stop, stride), slice(first, last + 1)
