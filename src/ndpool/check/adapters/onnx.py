@@ -75,7 +75,7 @@ class _Session:
 
 def _runner(model: Any) -> Any:
     if find_spec("onnxruntime") is not None:
-        import onnxruntime  # type: ignore[import-untyped,unused-ignore]
+        import onnxruntime  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

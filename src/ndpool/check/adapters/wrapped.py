@@ -165,7 +165,7 @@ class WrappedModule:
         self.module = module
 
     def forward(self, x: Array) -> Any:
-        import torch
+        import torch  # type: ignore[import-not-found, unused-ignore]
 
         taken = torch.from_numpy(x if min(x.strides, default=1) >= 0 else x.copy())
         self.x = taken.clone() if not taken.is_floating_point() else taken.detach()
