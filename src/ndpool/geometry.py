@@ -179,8 +179,9 @@ def _geometry(
         min(s, n + before + after)
         for s, n, (before, after) in zip(strides, sizes, pads, strict=True)
     )
+    # (Dilations that 32 bits hold stay as they are: where taps lie in padding can be shown.)
     dilations = tuple(
-        min(dil, n + before + after) if k > 1 else 1
+        min(dil, max(2**31, n + before + after)) if k > 1 else 1
         for dil, k, n, (before, after) in zip(dilations, kernel, sizes, pads, strict=True)
     )
 
