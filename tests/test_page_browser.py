@@ -38,6 +38,14 @@ def test_no_request_leaves_the_file(page):
     assert set(page.requests) - {"about:blank"} == {page.url}
 
 
+def test_every_step_is_laid_out_once_the_page_has_opened(page):
+    page.wait("document.querySelectorAll('#steps .later').length === 0")
+    assert page.run(
+        """() => [...document.querySelectorAll("#steps td[tabindex]")]
+          .every((cell) => cell.checkVisibility({ contentVisibilityAuto: true }))"""
+    )
+
+
 def test_pointing_lights_every_other_matrix(page):
     page.cell("dx", 6).hover()  # dx[0,0,1,1]
     first = {"out_t", "transpose", "max", "argmax", "out", "dout"}

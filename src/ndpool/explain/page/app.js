@@ -32,7 +32,7 @@ class App {
     byId("settings").open = !this.stepsView.isNarrow;
     this.show();
     addEventListener("hashchange", () => this.addressChanged());
-    addEventListener("resize", () => this.resized());
+    this.stepsView.narrow.addEventListener("change", () => this.turned());
   }
 
   // ---- the configuration ----
@@ -202,13 +202,10 @@ class App {
     this.writeAddress();
   }
 
-  resized() {
-    clearTimeout(this.resizeTimer);
-    this.resizeTimer = setTimeout(() => {
-      this.stepsView.measure();
-      this.stepsView.show(this.trace, this.config.dialect, this.view.show);
-      this.light();
-    }, 100);
+  // From a narrow page to a wide one, or back.
+  turned() {
+    this.stepsView.show(this.trace, this.config.dialect, this.view.show);
+    this.light();
   }
 
   // Lights what is pointed at, else what is pinned, else the walk.

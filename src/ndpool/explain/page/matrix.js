@@ -53,47 +53,48 @@ class Matrix {
     return product(rest.map((part) => this.axes[part].size));
   }
 
+  // Written as HTML, which is read faster than nodes are made one by one. All of it is numbers.
   build() {
     const { step, lines } = this;
     const isWide = lines.across.length > MANY;
     const table = element("table", { role: "grid", class: isWide ? "wide" : "" });
-    table.append(this.columns());
     const hasBlocks = step.shape.length > 2;
+    const html = [this.columns()];
+    const order = [];
     for (const row of lines.down) {
-      if (row.isGroup) table.append(this.gap());
+      if (row.isGroup) html.push('<tr class="gap" aria-hidden="true"><td></td></tr>');
       if (row === lines.down[0] || row.isBlock) {
-        if (hasBlocks) table.append(this.captions(row));
-        table.append(this.numbers());
+        if (hasBlocks) html.push(this.captions(row));
+        html.push(this.numbers());
       }
-      table.append(this.row(row));
+      html.push(this.row(row, order));
     }
+    table.innerHTML = html.join("");
+    table.querySelectorAll("th").forEach((node, i) => (this.labels[i].node = node));
+    table.querySelectorAll("td[tabindex]").forEach((cell, i) => {
+      cell.ndpool = { name: step.name, cell: order[i] };
+      this.cells[order[i]] = cell;
+    });
     return table;
   }
 
   // Widths that are known beforehand are laid out several times as fast.
   columns() {
-    const group = element("colgroup");
-    group.append(element("col", { class: "head" }));
-    for (const { isBlock, isGroup } of this.lines.across) {
-      if (isBlock || isGroup) group.append(element("col", { class: "gap" }));
-      group.append(element("col"));
-    }
-    return group;
+    const columns = this.lines.across.map(({ isBlock, isGroup }) =>
+      isBlock || isGroup ? '<col class="gap"><col>' : "<col>");
+    return `<colgroup><col class="head">${columns.join("")}</colgroup>`;
   }
 
   // "[0, 1]" over each block: its index along the outer axes.
   captions(row) {
     const { across } = this.lines;
     const inner = this.step.shape[across[0].axes.at(-1)];
-    const line = element("tr", { class: "captions" });
-    line.append(element("td", { class: "corner" }));
-    for (const column of across.filter((_, i) => i % inner === 0)) {
-      if (column.isBlock) line.append(spacer());
-      const gaps = across.slice(0, inner).filter(({ isGroup }) => isGroup).length;
-      const head = element("th", { colspan: inner + gaps, scope: "colgroup" });
-      line.append(this.label(head, () => this.caption(row, column)));
-    }
-    return line;
+    const gaps = across.slice(0, inner).filter(({ isGroup }) => isGroup).length;
+    const heads = across.filter((_, i) => i % inner === 0).map((column) => {
+      const head = this.label(`colspan="${inner + gaps}" scope="colgroup"`, () => this.caption(row, column));
+      return column.isBlock ? SPACER + head : head;
+    });
+    return `<tr class="captions">${CORNER}${heads.join("")}</tr>`;
   }
 
   caption(row, column) {
@@ -104,10 +105,9 @@ class Matrix {
     return `[${Object.values(index).join(", ")}]`;
   }
 
-  label(node, text) {
-    this.labels.push({ node, text });
-    node.textContent = text();
-    return node;
+  label(attributes, text) {
+    this.labels.push({ node: null, text });
+    return `<th ${attributes}>${text()}</th>`;
   }
 
   // The same array of another region: only where it stands in the whole has changed.
@@ -119,42 +119,25 @@ class Matrix {
     }
   }
 
-  gap() {
-    const line = element("tr", { class: "gap", "aria-hidden": "true" });
-    line.append(element("td"));
-    return line;
-  }
-
   numbers() {
-    const line = element("tr", { class: "numbers" });
-    line.append(element("td", { class: "corner" }));
-    for (const column of this.lines.across) {
-      if (column.isBlock || column.isGroup) line.append(spacer());
-      const head = element("th", { scope: "col" });
-      line.append(this.label(head, () => this.shown(column.axes.at(-1), column.last)));
-    }
-    return line;
+    const heads = this.lines.across.map((column) => {
+      const head = this.label('scope="col"', () => this.shown(column.axes.at(-1), column.last));
+      return column.isBlock || column.isGroup ? SPACER + head : head;
+    });
+    return `<tr class="numbers">${CORNER}${heads.join("")}</tr>`;
   }
 
-  row(row) {
-    const line = element("tr");
-    const head = element("th", { scope: "row" });
-    line.append(this.label(head, () => this.shown(row.axes.at(-1), row.last)));
+  // Notes in `order` which cells these are.
+  row(row, order) {
     const index = new Array(this.step.shape.length);
     row.axes.forEach((axis, i) => (index[axis] = row.at[i]));
-    for (const column of this.lines.across) {
+    const cells = this.lines.across.map((column) => {
       column.axes.forEach((axis, i) => (index[axis] = column.at[i]));
-      if (column.isBlock || column.isGroup) line.append(spacer());
-      line.append(this.cell(flat(index, this.step.shape)));
-    }
-    return line;
-  }
-
-  cell(i) {
-    const cell = element("td", { tabindex: -1 });
-    cell.ndpool = { name: this.step.name, cell: i };
-    this.cells[i] = cell;
-    return cell;
+      order.push(flat(index, this.step.shape));
+      return column.isBlock || column.isGroup ? SPACER + CELL : CELL;
+    });
+    const head = this.label('scope="row"', () => this.shown(row.axes.at(-1), row.last));
+    return `<tr>${head}${cells.join("")}</tr>`;
   }
 
   // An index as it is in the whole array.
@@ -178,7 +161,9 @@ class Matrix {
   }
 }
 
-const spacer = () => element("td", { class: "gap", "aria-hidden": "true" });
+const CELL = '<td tabindex="-1"></td>';
+const CORNER = '<td class="corner"></td>';
+const SPACER = '<td class="gap" aria-hidden="true"></td>';
 
 function element(tag, attributes = {}, text = "") {
   const made = document.createElement(tag);

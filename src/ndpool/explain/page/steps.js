@@ -27,17 +27,19 @@ const ROWS = {
   ],
 };
 
+const FIRST_SCREEN = 1; // row
+const whenIdle = (act) => (window.requestIdleCallback ?? setTimeout)(act, { timeout: 100 });
+
 class StepsView {
   constructor(root) {
     this.root = root;
     this.matrices = [];
     this.key = "";
-    this.measure();
+    this.narrow = matchMedia("(max-width: 719px)"); // unlike innerWidth it needs no layout
   }
 
-  // Asked once and on resizing only: asking lays out the page.
-  measure() {
-    this.isNarrow = innerWidth < 720;
+  get isNarrow() {
+    return this.narrow.matches;
   }
 
   // Draws the trace: anew where a shape has changed, else only what stands in the cells.
@@ -55,8 +57,10 @@ class StepsView {
   build(trace, dialect, isNarrow) {
     this.matrices = trace.steps.map((step) => new Matrix(step, trace.problem, isNarrow));
     const rows = ROWS[dialect];
+    const isOpening = this.key === "";
     const side = (name, lists, row) => {
-      const made = element("div", { class: `steps ${name}` });
+      const later = isOpening && row >= FIRST_SCREEN ? "later" : "";
+      const made = element("div", { class: `steps ${name} ${later}` });
       made.style.setProperty("--row", row + 2);
       // Time runs down on the left and up on the right; in a row it runs as people read.
       for (const names of lists) made.append(this.line(trace.steps, names, dialect));
@@ -71,6 +75,15 @@ class StepsView {
     this.root.classList.toggle("heavy", trace.steps.length * trace.steps[0].array.data.length > 8000);
     this.root.replaceChildren(heads[0], ...forward, turn, heads[1], ...backward);
     this.matrices.forEach((matrix) => this.rove(matrix, 0));
+    if (isOpening) whenIdle(() => this.layOut());
+  }
+
+  // When the page opens, rows below the first screen are laid out after that, one at a time.
+  layOut() {
+    const row = this.root.querySelector(".later");
+    if (!row) return;
+    row.classList.remove("later");
+    whenIdle(() => this.layOut());
   }
 
   line(steps, names, dialect) {
@@ -114,7 +127,8 @@ class StepsView {
     const { cells, table } = this.matrices[number];
     let longest = show === "value" ? 1 : 4;
     for (let i = 0; i < cells.length; i += 1) {
-      cells[i].className = trace.marks[number][i].join(" ");
+      const marks = trace.marks[number][i].join(" ");
+      if (cells[i].className !== marks) cells[i].className = marks;
       const text = shownIn(trace, step, number, i, show);
       if (cells[i].textContent !== text) cells[i].textContent = text;
       if (show === "value") longest = Math.max(longest, text.length);
