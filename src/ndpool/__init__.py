@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from .engines.native import set_num_threads
 from .errors import PoolError
 from .kinds.average import AvgPool, avg_pool, avg_pool_backward
+from .kinds.minimum import MinPool, min_pool, min_pool_backward
 from .kinds.total import SumPool, sum_pool, sum_pool_backward
 from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AvgPool",
     "MaxPool",
+    "MinPool",
     "PoolError",
     "SumPool",
     "avg_pool",
@@ -27,6 +29,8 @@ __all__ = [
     "explain",
     "max_pool",
     "max_pool_backward",
+    "min_pool",
+    "min_pool_backward",
     "set_num_threads",
     "sum_pool",
     "sum_pool_backward",

@@ -78,11 +78,16 @@ def opened_gradient(
 
 
 def placed(shape: tuple[int, ...], kernel_size: Size, words: Words) -> Geometry:
-    """The geometry; a word that is none of `Words` is refused by its name."""
+    """The geometry of these arguments."""
+    checked(words)
+    return geometry(shape, kernel_size, **words)
+
+
+def checked(words: Words) -> None:
+    """Refuse a word that is none of `Words` by its name."""
     for word in words:
         if word not in _DEFAULTS:
             raise PoolTypeError(word, f"one of the words {', '.join(_DEFAULTS)}", "another word")
-    return geometry(shape, kernel_size, **words)
 
 
 def fitting(argument: str, array: Array, shape: tuple[int, ...]) -> Array:
