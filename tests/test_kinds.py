@@ -46,6 +46,7 @@ class Kind:
 
 
 KINDS = {
+    "lp": Kind(ndpool.lp_pool, ndpool.lp_pool_backward, ndpool.LPPool, (2,), saves="x and y"),
     "min": Kind(ndpool.min_pool, ndpool.min_pool_backward, ndpool.MinPool, saves="indices"),
     "sum": Kind(ndpool.sum_pool, ndpool.sum_pool_backward, ndpool.SumPool),
     "avg": Kind(ndpool.avg_pool, ndpool.avg_pool_backward, ndpool.AvgPool),

@@ -52,3 +52,13 @@ def test_average_pool():
         y = ndpool.avg_pool(x, **geometry_words(**attributes), count_include_pad=include)
         assert y.dtype == expected.dtype, name
         assert np.allclose(y, expected, rtol=1e-5, atol=6e-5), name
+
+
+def test_lp_pool():
+    cases = node_cases("LpPool")
+    assert len(cases) >= 8
+    for name, (attributes, (x,), (expected,)) in cases.items():
+        p = attributes.pop("p", 2)
+        y = ndpool.lp_pool(x, p, **geometry_words(**attributes))
+        assert y.dtype == expected.dtype, name
+        assert np.allclose(y, expected, rtol=1e-5, atol=6e-5), name

@@ -7,6 +7,7 @@ from .engines.native import set_num_threads
 from .errors import PoolError
 from .kinds.average import AvgPool, avg_pool, avg_pool_backward
 from .kinds.minimum import MinPool, min_pool, min_pool_backward
+from .kinds.norm import LPPool, lp_pool, lp_pool_backward
 from .kinds.total import SumPool, sum_pool, sum_pool_backward
 from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "AvgPool",
+    "LPPool",
     "MaxPool",
     "MinPool",
     "PoolError",
@@ -27,6 +29,8 @@ __all__ = [
     "check",
     "convert_indices",
     "explain",
+    "lp_pool",
+    "lp_pool_backward",
     "max_pool",
     "max_pool_backward",
     "min_pool",

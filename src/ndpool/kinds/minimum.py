@@ -72,9 +72,8 @@ def min_pool(
     """
     x = as_array("x", x)
     checked(words)
-    found: Any = max_pool(
-        _reversed(x), kernel_size, return_indices=return_indices, engine=engine, **words
-    )
+    asked: Any = return_indices  # no overload of max_pool takes it as both
+    found: Any = max_pool(_reversed(x), kernel_size, return_indices=asked, engine=engine, **words)
     return (_reversed(found[0]), found[1]) if isinstance(found, tuple) else _reversed(found)
 
 
