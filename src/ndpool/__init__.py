@@ -9,6 +9,7 @@ from .kinds.average import AvgPool, avg_pool, avg_pool_backward
 from .kinds.minimum import MinPool, min_pool, min_pool_backward
 from .kinds.norm import LPPool, lp_pool, lp_pool_backward
 from .kinds.total import SumPool, sum_pool, sum_pool_backward
+from .kinds.whole import global_avg_pool, global_max_pool
 from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
 
@@ -29,6 +30,8 @@ __all__ = [
     "check",
     "convert_indices",
     "explain",
+    "global_avg_pool",
+    "global_max_pool",
     "lp_pool",
     "lp_pool_backward",
     "max_pool",
