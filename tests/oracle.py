@@ -104,3 +104,58 @@ def max_pool_backward(dy, cells, x_shape):
         for cell, slope in zip(cells, wide.reshape(-1), strict=True):
             dx[cell] = dx[cell] + slope
         return dx.astype(dy.dtype).reshape(x_shape)
+
+
+class Sums(NamedTuple):
+    """A pooling in which every cell of a window takes part, in Python's own numbers."""
+
+    y_shape: tuple[int, ...]
+    windows: list[list[int]]  # row-major: the positions of each window's cells in the whole array
+    counted: list[int]  # how many taps each has inside the padded input
+
+
+def members(shape, axes, kernel, stride, dilation, pads, ceil_mode=False):
+    """The `Sums` of an array of this shape; Impossible where there is none."""
+    per_axis = all_windows(shape, axes, kernel, stride, dilation, pads, ceil_mode)
+    counted_per_axis = [[1] * len(along) for along in per_axis]
+    for axis, k, s, d, (before, after) in zip(axes, kernel, stride, dilation, pads, strict=True):
+        counted_per_axis[axis] = [
+            sum(o * s + tap * d - before < shape[axis] + after for tap in range(k))
+            for o in range(len(per_axis[axis]))
+        ]
+    found = []
+    for window in product(*per_axis):
+        cells = []
+        for place in product(*window):
+            at = 0
+            for (_, cell), n in zip(place, shape, strict=True):
+                at = at * n + cell
+            cells.append(at)
+        found.append(cells)
+    counted = [prod(counts) for counts in product(*counted_per_axis)]
+    return Sums(tuple(len(along) for along in per_axis), found, counted)
+
+
+def fold(x, sums, of_window):
+    """`of_window(values, counted)` for every window, as an object array of Python numbers."""
+    values = x.reshape(-1).tolist()
+    y = [
+        of_window([values[at] for at in cells], counted)
+        for cells, counted in zip(sums.windows, sums.counted, strict=True)
+    ]
+    return np.array(y, object).reshape(sums.y_shape)
+
+
+def fold_backward(x, dy, sums, slopes):
+    """dx, where `slopes(values, counted)` are the derivatives of one window by each of its cells.
+
+    Exact where the numbers are: x, dy and slopes may be integers or fractions.
+    """
+    values, dx = x.reshape(-1).tolist(), [0] * x.size
+    for cells, counted, dy_here in zip(
+        sums.windows, sums.counted, dy.reshape(-1).tolist(), strict=True
+    ):
+        along = slopes([values[at] for at in cells], counted)
+        for at, slope in zip(cells, along, strict=True):
+            dx[at] += dy_here * slope
+    return np.array(dx, object).reshape(x.shape)

@@ -1,10 +1,8 @@
 """The node cases of the ONNX standard for MaxPool, with the outputs that ONNX publishes."""
 
-import warnings
-from functools import cache
-
 import numpy as np
 import pytest
+from onnx_cases import node_cases, words
 
 import ndpool
 
@@ -17,36 +15,21 @@ KNOWN = [
 ]  # fmt: skip
 
 
-@cache
-def node_cases():
+def max_pool_cases():
     """{name: (attributes, inputs, outputs)} of all MaxPool cases that the installed onnx has."""
-    pytest.importorskip("onnx", reason="onnx is not installed")
-    from onnx import helper
-
-    with warnings.catch_warnings():  # of other operators' cases, which are made as well
-        warnings.simplefilter("ignore")
-        from onnx.backend.test.case.node import collect_testcases
-
-        found = collect_testcases("MaxPool")
-    cases = {}
-    for case in found:
-        (node,) = case.model.graph.node
-        assert node.op_type == "MaxPool"
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        ((inputs, outputs),) = case.data_sets
-        cases[case.name.removeprefix("test_maxpool_")] = attributes, inputs, outputs
-    return cases
+    cases = node_cases("MaxPool")
+    return {name.removeprefix("test_maxpool_"): case for name, case in cases.items()}
 
 
 def test_all_cases_are_known():
     assert len(KNOWN) == 19
-    assert set(KNOWN) <= set(node_cases()), "cases are gone"
-    assert set(node_cases()) <= set(KNOWN), "add the new ones"
+    assert set(KNOWN) <= set(max_pool_cases()), "cases are gone"
+    assert set(max_pool_cases()) <= set(KNOWN), "add the new ones"
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_node_case(name, engine):
-    attributes, (x,), outputs = node_cases()[name]
+    attributes, (x,), outputs = max_pool_cases()[name]
     y, at = onnx_max_pool(x, engine, **attributes)
     assert y.dtype == outputs[0].dtype
     assert np.array_equal(y, outputs[0])
@@ -55,21 +38,9 @@ def test_node_case(name, engine):
         assert np.array_equal(at, outputs[1])
 
 
-def onnx_max_pool(
-    x, engine, kernel_shape, strides=None, pads=None, dilations=1, ceil_mode=0, storage_order=0,
-    auto_pad=b"NOTSET",
-):  # fmt: skip
+def onnx_max_pool(x, engine, storage_order=0, **attributes):
     """ONNX's MaxPool in ndpool's words."""
-    d = len(kernel_shape)
-    padding = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}.get(
-        auto_pad.decode(),
-        # ONNX: all befores, then all afters
-        tuple(zip(pads[:d], pads[d:], strict=True)) if pads else 0,
-    )
-    y, at = ndpool.max_pool(
-        x, tuple(kernel_shape), stride=strides or 1, padding=padding, dilation=dilations,
-        ceil_mode=bool(ceil_mode), return_indices="tensor", engine=engine,
-    )  # fmt: skip
+    y, at = ndpool.max_pool(x, **words(**attributes), return_indices="tensor", engine=engine)
     if storage_order:  # column-major within each plane, the planes as they were
         n, c, *spatial = np.unravel_index(at, x.shape)
         in_plane = np.ravel_multi_index(spatial, x.shape[2:], order="F")

@@ -14,6 +14,7 @@ from math import prod
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import PoolError, PoolTypeError, shown
 
@@ -58,6 +59,21 @@ class Geometry(NamedTuple):
         """For each output along pooled axis number `axis`: the first tap that is no padding."""
         reach = self.before[axis] - np.arange(self.out[axis]) * self.stride[axis]
         return -(-np.maximum(reach, 0) // self.dilation[axis])  # rounded up
+
+    def taps_inside(self, axis: int) -> NDArray[np.int64]:
+        """For each output along pooled axis number `axis`: how many taps are no padding."""
+        end = self.sizes[axis]
+        inside: NDArray[np.int64] = self._taps_before(axis, end) - self.first_inside(axis)
+        return inside
+
+    def taps_counted(self, axis: int) -> NDArray[np.int64]:
+        """The same with those in the padding, but without those beyond it, as ceil mode has."""
+        return self._taps_before(axis, self.sizes[axis] + self.after[axis])
+
+    def _taps_before(self, axis: int, end: int) -> NDArray[np.int64]:
+        room = end + self.before[axis] - np.arange(self.out[axis]) * self.stride[axis]
+        taps: NDArray[np.int64] = np.minimum(-(-room // self.dilation[axis]), self.kernel[axis])
+        return taps
 
 
 def geometry(

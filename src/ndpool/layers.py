@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +35,7 @@ class MaxPool:
 
     indices: Array
     x_shape: tuple[int, ...]
+    _pool: ClassVar[Callable[..., Any]] = staticmethod(max_pool)
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class MaxPool:
 
     def __repr__(self) -> str:
         words = [f"{name}={value!r}" for name, value in self.options.items() if value is not None]
-        return f"MaxPool({', '.join([repr(self.kernel_size), *words])})"
+        return f"{type(self).__name__}({', '.join([repr(self.kernel_size), *words])})"
 
     def __call__(self, x: ArrayLike) -> Array:
         """The same as `forward`."""
@@ -66,7 +68,8 @@ class MaxPool:
 
     def forward(self, x: ArrayLike) -> Array:
         """y of the windows of `x`, any shape and poolable dtype; remembers the winners."""
-        y, self.indices = max_pool(x, self.kernel_size, return_indices=True, **self.options)
+        y: Array
+        y, self.indices = type(self)._pool(x, self.kernel_size, return_indices=True, **self.options)
         self.x_shape = np.shape(x)
         return y
 

@@ -1,0 +1,1 @@
+"""The kinds of pooling beside max, a file each; `mechanism` is what they share."""

@@ -1,0 +1,129 @@
+"""What all kinds of pooling share that sum something over each window, and its adjoint.
+
+`window_sums` adds up a term for every cell of a window; `spread` hands something for every window
+back to its cells. Both go over the same meetings of cells and windows: tap by tap, or window by
+window where those are fewer. Padding is in no meeting, so that a kind never sees it.
+
+With no term and no slope the two are linear, and each is the other's adjoint (transpose):
+``(window_sums(x) * dy).sum() == (x * spread(dy)).sum()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import sum_dtype
+from ..engines.slices import Slices, taps, windows, windows_are_fewer
+from ..geometry import Geometry
+
+Array = NDArray[Any]
+
+
+def window_sums(
+    x: Array,
+    geometry: Geometry,
+    dtype: np.dtype[Any],
+    term: Callable[..., Array] | None = None,
+    *beside: Array,
+) -> Array:
+    """For each window the sum over its cells of ``term(cells, *beside)``; of the cells by default.
+
+    Shapes: x `geometry.shape`; beside, and the result, `geometry.y_shape`. `dtype` is what the
+    cells are converted to and the sums are made in.
+    """
+    dtype = dtype.newbyteorder("=")
+    total = np.zeros(geometry.y_shape, dtype)
+    cells_of, windows_of = _views(geometry, x), _views(geometry, total, *beside)
+    with np.errstate(all="ignore"):  # inf and NaN add up as they do in C
+        for cells, places in _meetings(geometry):
+            (values,) = cells_of(cells, dtype)
+            sums, *others = windows_of(places)
+            terms = values if term is None else term(values, *others)
+            sums += _row_sums(terms, sums.shape, len(geometry.axes))
+    return total
+
+
+def spread(
+    dy: Array,
+    geometry: Geometry,
+    dtype: np.dtype[Any],
+    slope: Callable[..., Array] | None = None,
+    x: Array | None = None,
+    *beside: Array,
+) -> Array:
+    """For each cell the sum over its windows of ``dy * slope(x, *beside)``; of dy by default.
+
+    Shapes: dy and beside `geometry.y_shape`; x, and the result, `geometry.shape`. Sums are made in
+    `dtype`, in the order of the outputs.
+    """
+    dtype = dtype.newbyteorder("=")
+    dx = np.zeros(geometry.shape, dtype)
+    cells_of, x_of = _views(geometry, dx), _views(geometry, *(() if x is None else (x,)))
+    windows_of = _views(geometry, dy, *beside)
+    with np.errstate(all="ignore"):
+        # The last tap first: for any one cell that is the order of its outputs.
+        for cells, places in _meetings(geometry, reverse=True):
+            (sums,) = cells_of(cells)
+            slopes, *others = windows_of(places, dtype)
+            if slope is not None:
+                slopes = slopes * slope(*x_of(cells, dtype), *others)
+            sums += slopes
+    return dx
+
+
+def float_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
+    """What means and norms are computed in: float64 for integers and bool, as NumPy's mean is."""
+    found = [sum_dtype(dtype) if dtype.kind not in "biu" else np.float64 for dtype in dtypes]
+    return np.result_type(*found)
+
+
+def float_result(result: Array, dtype: np.dtype[Any]) -> Array:
+    """A `result` for an input of `dtype`: in that if it is a float, else as it was computed."""
+    return result if dtype.kind in "biu" else rounded(result, dtype)
+
+
+def rounded(result: Array, dtype: np.dtype[Any]) -> Array:
+    """The `result` in `dtype`."""
+    with np.errstate(over="ignore"):
+        return result.astype(dtype, copy=False)
+
+
+def _meetings(geometry: Geometry, reverse: bool = False) -> Iterator[tuple[Slices, Slices]]:
+    """Slices of x's cells and of y's windows that belong together; see `_views`."""
+    if not windows_are_fewer(geometry):
+        for _, cells, places in taps(geometry, reverse):
+            yield cells, places
+        return
+    for place, cells, _ in windows(geometry):
+        # an axis of one window stays, so that it broadcasts against that window's cells
+        kept = (slice(at, at + 1) if isinstance(at, int) else at for at in place)
+        yield cells, tuple(kept)
+
+
+def _views(geometry: Geometry, *arrays: Array) -> Callable[..., list[Array]]:
+    """A function that takes slices out of all these arrays, in a dtype if one is named."""
+    if windows_are_fewer(geometry):  # whose slices are for arrays with the pooled axes last
+        last = range(-len(geometry.axes), 0)
+        arrays = tuple(np.moveaxis(array, geometry.axes, last) for array in arrays)
+
+    def views(slices: Slices, dtype: np.dtype[Any] | None = None) -> list[Array]:
+        cut = [array[slices] for array in arrays]
+        return cut if dtype is None else [part.astype(dtype, copy=False) for part in cut]
+
+    return views
+
+
+def _row_sums(terms: Array, shape: tuple[int, ...], d: int) -> Array:
+    """One window's `terms`, summed over the d last axes; one tap's are of `shape` already."""
+    if terms.shape == shape:
+        return terms
+    # (batch axes, pooled axes) -> (batch axes, cells); contiguous, so that NumPy adds in the same
+    # order for every memory layout
+    rows = np.ascontiguousarray(terms).reshape(*terms.shape[:-d], prod(terms.shape[-d:]))
+    sums: Array = rows.sum(axis=-1, dtype=terms.dtype)
+    return sums.reshape(shape)

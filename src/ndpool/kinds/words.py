@@ -1,0 +1,104 @@
+"""The geometry words that every kind takes: their types, their text, and what is made of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict, TypeVar, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arguments import as_array
+from ..errors import PoolError, PoolTypeError, shown
+from ..geometry import Geometry, Padding, Size, geometry, plain_shape
+
+Array = NDArray[Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Words(TypedDict, total=False):
+    """The geometry words of `ndpool.max_pool`, with its defaults."""
+
+    stride: Size | None
+    padding: Padding
+    dilation: Size
+    ceil_mode: bool
+    axes: Size | None
+
+
+_DEFAULTS: dict[str, Any] = {
+    "stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "axes": None
+}  # fmt: skip
+_TEXTS = {
+    "{geometry}": """kernel_size: Cells of a window along each pooled axis. An int pools
+            the last two axes, a tuple of d the last d.
+        stride, padding, dilation, ceil_mode, axes: As in `ndpool.max_pool`.""",
+    "{errors}": """Raises:
+        PoolError: A value that no pooling can be done with, or shapes that do not fit together;
+            the message names the argument.
+        TypeError: An argument of the wrong type or dtype.""",
+}
+
+
+def pooling(function: Function) -> Function:
+    """Write out what the function's signature and docstring share with all others.
+
+    `**words` becomes the geometry words in its signature, the marks of `_TEXTS` the text for them.
+    """
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    if parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
+        types = get_type_hints(Words)
+        parameters[-1:] = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[name]
+            )
+            for name, default in _DEFAULTS.items()
+        ]
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    for mark, text in _TEXTS.items():
+        function.__doc__ = (function.__doc__ or "").replace(mark, text)
+    return function
+
+
+def opened(x: object, kernel_size: Size, words: Words) -> tuple[Array, Geometry]:
+    """The input as an array, and where its windows stand."""
+    array = as_array("x", x)
+    return array, placed(array.shape, kernel_size, words)
+
+
+def opened_gradient(
+    dy: object, x_shape: Sequence[Any], kernel_size: Size, words: Words
+) -> tuple[Array, Geometry]:
+    """The output's gradient as an array of the right shape, and where the windows stand."""
+    array = as_array("dy", dy)
+    shapes = placed(plain_shape("x_shape", x_shape), kernel_size, words)
+    return fitting("dy", array, shapes.y_shape), shapes
+
+
+def placed(shape: tuple[int, ...], kernel_size: Size, words: Words) -> Geometry:
+    """The geometry of these arguments."""
+    checked(words)
+    return geometry(shape, kernel_size, **words)
+
+
+def checked(words: Words) -> None:
+    """Refuse a word that is none of `Words` by its name."""
+    for word in words:
+        if word not in _DEFAULTS:
+            raise PoolTypeError(word, f"one of the words {', '.join(_DEFAULTS)}", "another word")
+
+
+def fitting(argument: str, array: Array, shape: tuple[int, ...]) -> Array:
+    """The array, if it is of this shape."""
+    if array.shape != shape:
+        raise PoolError(argument, f"shape {shape}", f"shape {array.shape}")
+    return array
+
+
+def flag(argument: str, value: object) -> bool:
+    """A True or False, Python's or NumPy's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise PoolTypeError(argument, "True or False", shown(value))
+    return bool(value)
