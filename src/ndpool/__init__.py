@@ -52,7 +52,7 @@ __all__ = [
     "sum_pool_backward",
 ]
 # What is imported when it is first asked for, so that `import ndpool` stays as light as NumPy's:
-# modules that can be called (see `ndpool.callable`), and names with the module of `kinds` they are in.
+# modules that can be called (see `ndpool.callable`), and names by their module in `kinds`.
 _CALLABLE_MODULES = ("check", "explain")
 _KINDS = {
     "average": ("AvgPool", "avg_pool", "avg_pool_backward"),
