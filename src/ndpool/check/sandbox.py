@@ -227,6 +227,8 @@ def _settle(output: int, limits: Limits) -> None:
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    if "torch" in sys.modules:  # whose threads are not in a fork, and would be waited for
+        sys.modules["torch"].set_num_threads(1)
     faulthandler.disable()  # what crashes here is the checker's to report
     os.environ["MPLBACKEND"] = "Agg"  # no window from a file that also draws
     warnings.simplefilter("ignore")
