@@ -51,6 +51,17 @@ def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
     return bool(pooling.serves(_KINDS[char], backward))
 
 
+def keep_forward(x: Array, geometry: Geometry, *arguments: object) -> None:
+    """Let `forward_again` know what max_pool does with these `arguments` and an array like x."""
+    winners = arguments[-1] is not False
+    _native.keep_forward(x, *arguments, geometry.memo["native"], _KINDS[x.dtype.char], winners)
+
+
+def keep_backward(dy: Array, geometry: Geometry, *arguments: object) -> None:
+    """Let `backward_again` know what max_pool_backward does with these and an array like dy."""
+    _native.keep_backward(dy, *arguments, geometry.memo["native"], _KINDS[dy.dtype.char], True)
+
+
 def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
     """Fill `y` and `indices`, which are C-contiguous; x may have any strides."""
     pooling, kind = geometry.memo["native"], _KINDS[x.dtype.char]
@@ -70,6 +81,16 @@ def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     if bad >= 0:
         refuse_index(indices, geometry, bad)
     return dx
+
+
+def _unknown(*arguments: object) -> Any:
+    return None
+
+
+# What these arguments of max_pool and max_pool_backward gave, if such a call was made before: else
+# None, as for anything out of the ordinary.
+forward_again = _unknown if missing else _native.forward_again
+backward_again = _unknown if missing else _native.backward_again
 
 
 def instruction_set() -> str:
