@@ -52,14 +52,5 @@ inline int offset_type(int bytes) {
   return bytes == 1 ? NPY_UINT8 : bytes == 2 ? NPY_UINT16 : NPY_UINT32;
 }
 
-// A new array, not filled.
-inline nb::object new_array(const std::vector<int64_t>& shape, PyArray_Descr* dtype) {
-  Py_INCREF(dtype);  // which is given away
-  PyObject* array = PyArray_NewFromDescr(&PyArray_Type, dtype, static_cast<int>(shape.size()),
-                                         shape.data(), nullptr, nullptr, 0, nullptr);
-  if (!array) throw nb::python_error();
-  return nb::steal(array);
-}
-
 }  // namespace
 }  // namespace ndpool

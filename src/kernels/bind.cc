@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "array.h"
+#include "memory.h"
 #include "plan.h"
 #include "recall.h"
 #include "threads.h"
@@ -437,6 +438,13 @@ NB_MODULE(_native, m) {
   m.attr("MOST_DIMENSIONS") = kMostOuter;
   m.attr("UNALIGNED") = kUnaligned;
   m.def("set_num_threads", [](int threads) { most_threads = threads; });
+  m.def("set_kept_memory", [](size_t bytes) { KeptMemory::get().set_most(bytes); });
+  m.def("kept_memory", [] { return KeptMemory::get().most(); });
+  m.def("kept_now", [] { return KeptMemory::get().kept(); });
+  m.def("empty", [](std::vector<int64_t> shape, nb::handle dtype) {
+    if (!PyArray_DescrCheck(dtype.ptr())) throw std::invalid_argument("dtype");
+    return new_array(shape, reinterpret_cast<PyArray_Descr*>(dtype.ptr()));
+  });
   m.def("num_threads", [] { return most_threads.load(); });
   m.def("instruction_set", [] { return std::string(chosen.load()->name); });
   m.def("instruction_sets", [] {

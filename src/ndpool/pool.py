@@ -124,7 +124,7 @@ def max_pool(
     words = (kernel_size, stride, padding, dilation, ceil_mode, axes)
     shapes = geometry(x.shape, *words)
     run = engines.choose(engine, x.dtype, shapes)
-    y = np.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
+    y = native.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
     form = None if return_indices is False else asked_form("return_indices", return_indices)
     if run is native and engine is None and form in (None, "window"):
         native.keep_forward(x, shapes, *words, return_indices)
@@ -132,7 +132,7 @@ def max_pool(
         run.max_pool(x, shapes, y, None)
         return delivered(y, out)
     if form == "window":
-        indices = np.empty(shapes.y_shape, shapes.index_dtype)
+        indices = native.empty(shapes.y_shape, shapes.index_dtype)
         run.max_pool(x, shapes, y, indices)
     else:
         indices = np.empty(shapes.y_shape, np.int64)
