@@ -963,7 +963,73 @@ class Spread {
     rows(0, to, tile_.end(to), 0, 0);
   }
 
+  // Where the rows of dy have no gaps, there is no need of a tile.
+  bool straight() const {
+    return std::is_same_v<S, T> && by_rows(work_) && work_.axis[last_].y_step == 1;
+  }
+  void add_straight(const Walk& walk) const {
+    int64_t x = walk.x, y = walk.y, winner = walk.winners;
+    for (int a = 0; a <= last_; ++a) {
+      const Axis& along = work_.axis[a];
+      const int64_t first = tile_.begin(a) / along.kernel;
+      x += tile_.begin(a) * along.x_step;
+      y += first * along.y_step;
+      winner += first * along.winner_step;
+    }
+    straight_rows(0, x, y, winner, 0);
+  }
+
  private:
+  NDPOOL_RECURSIVE void straight_rows(int a, int64_t x, int64_t y, int64_t winner,
+                                      int64_t tap) const {
+    if (a == last_) return straight_row(x, y, winner, 2 * tap);
+    const Axis& along = work_.axis[a];
+    for (int64_t o = 0; o < windows_[a]; ++o, y += along.y_step, winner += along.winner_step) {
+      for (int64_t i = 0; i < along.kernel; ++i, x += along.x_step) {
+        const int64_t next_tap = tap * along.kernel + i;
+        if (a + 1 == last_) {
+          straight_row(x, y, winner, 2 * next_tap);
+        } else {
+          straight_rows(a + 1, x, y, winner, next_tap);
+        }
+      }
+    }
+  }
+
+  void straight_row(int64_t x, int64_t y, int64_t winner, int64_t tap) const {
+    if constexpr (std::is_same_v<S, T>) {
+      constexpr int L = kLanes<T>;
+      T* to = static_cast<T*>(work_.result) + x;
+      const T* dy = static_cast<const T*>(work_.source) + y;
+      const uint8_t* winners = static_cast<const uint8_t*>(work_.winners) + winner;
+      const Vec<Winner<T>> wanted = pair_of(tap);
+      const int64_t windows = windows_[last_];
+      int64_t o = 0;
+      for (; o + L <= windows; o += L) {
+        const Vec<T> values = load(dy + o);
+        const Vec<Winner<T>> from = widen_winners<T>(winners + o);
+        store(to + 2 * o, from_pairs<T, 0>(values, from, wanted));
+        store(to + 2 * o + L, from_pairs<T, L / 2>(values, from, wanted));
+      }
+      if (o == windows) return;
+      uint8_t last[L] = {};
+      const int64_t left = windows - o;
+      for (int64_t i = 0; i < left; ++i) last[i] = winners[o + i];
+      const Vec<T> values = load_some<T, T>(dy + o, bits_between(0, left), T{});
+      const Vec<Winner<T>> from = widen_winners<T>(last);
+      store_some(to + 2 * o, from_pairs<T, 0>(values, from, wanted), bits_between(0, 2 * left));
+      store_some(to + 2 * o + L, from_pairs<T, L / 2>(values, from, wanted),
+                 bits_between(0, 2 * left - L));
+    }
+  }
+
+  // tap, tap + 1, tap, ...
+  static inline Vec<Winner<T>> pair_of(int64_t tap) {
+    Vec<Winner<T>> second{};
+    for (int lane = 1; lane < kLanes<T>; lane += 2) second[lane] = 1;
+    return second + broadcast(static_cast<Winner<T>>(tap));
+  }
+
   // Along axis a, for the cells of a window whose offset begins with `tap`. In the tile's order:
   // what a row writes too much, the next one writes again.
   NDPOOL_RECURSIVE void rows(int a, T* to, const T* end, int64_t slot, int64_t tap) const {
@@ -985,9 +1051,7 @@ class Spread {
   static inline void row(T* to, const T* end, const T* dy, const uint8_t* winners, int64_t tap,
                          int64_t windows) {
     constexpr int L = kLanes<T>;
-    Vec<Winner<T>> second{};
-    for (int lane = 1; lane < L; lane += 2) second[lane] = 1;
-    const Vec<Winner<T>> wanted = second + broadcast(static_cast<Winner<T>>(tap));
+    const Vec<Winner<T>> wanted = pair_of(tap);
     for (int64_t o = 0; o < windows; o += L) {
       const Vec<T> values = load(dy + o);
       const Vec<Winner<T>> from = widen_winners<T>(winners + o);
@@ -1045,6 +1109,12 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
       if (item == end) break;
     }
     if (const int64_t bad = check(walk, target, 0)) return bad;
+    if constexpr (std::is_same_v<Way, Spread<S, T>>) {
+      if (way.straight()) {
+        way.add_straight(walk);
+        continue;
+      }
+    }
     next_dy.look(static_cast<const S*>(work.source) + walk.y);
     next_dx.look(static_cast<const S*>(work.result) + walk.x);
     T* to = tile.at(walk);
