@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .kinds.whole import global_max_pool as global_max_pool
     from .maps.columns import col2im as col2im
     from .maps.columns import im2col as im2col
+    from .maps.reduce import reduce_windows as reduce_windows
     from .maps.windows import overlap_add as overlap_add
     from .maps.windows import windows as windows
     from .maps.winners import gather_winners as gather_winners
@@ -63,6 +64,7 @@ __all__ = [
     "min_pool",
     "min_pool_backward",
     "overlap_add",
+    "reduce_windows",
     "scatter_winners",
     "set_num_threads",
     "sum_pool",
@@ -82,6 +84,7 @@ _KINDS = {
 }
 _MAPS = {
     "columns": ("col2im", "im2col"),
+    "reduce": ("reduce_windows",),
     "windows": ("overlap_add", "windows"),
     "winners": ("gather_winners", "scatter_winners"),
 }

@@ -14,7 +14,7 @@ from ..dtypes import sum_dtype
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Geometry, Size, geometry, plain_shape
 from ..kinds.mechanism import rounded
-from ..kinds.words import Words, fitting, opened, placed, pooling
+from ..kinds.words import Words, fitting, placed, pooling
 from .cells import add, cut, filling, windows_shape
 
 Array = NDArray[Any]
@@ -67,7 +67,8 @@ def im2col(
     processing", IWFHR 2006. `ndpool.textbook.rows` and `columns` have the first two layouts as two
     books write them, for images.
     """
-    x, shapes = opened(x, kernel_size, words)
+    x = as_array("x", x)
+    shapes = placed(x.shape, kernel_size, words)
     value, matrix = filling(fill, x.dtype), _matrix(shapes, layout, channel_axes)
     col = np.empty(matrix.shape, x.dtype)
     cut(x, shapes, matrix.windows(col), value)

@@ -12,7 +12,7 @@ from ..arguments import as_array
 from ..dtypes import sum_dtype
 from ..geometry import Size, plain_shape
 from ..kinds.mechanism import rounded
-from ..kinds.words import Words, fitting, opened, placed, pooling
+from ..kinds.words import Words, fitting, placed, pooling
 from .cells import add, cut, filling, windows_shape, windows_view
 
 Array = NDArray[Any]
@@ -48,7 +48,8 @@ def windows(x: ArrayLike, kernel_size: Size, *, fill: Any = 0, **words: Unpack[W
     processing", IWFHR 2006; as a view, ``numpy.lib.stride_tricks.sliding_window_view``, which has
     no stride, dilation or padding.
     """
-    x, shapes = opened(x, kernel_size, words)
+    x = as_array("x", x)
+    shapes = placed(x.shape, kernel_size, words)
     value = filling(fill, x.dtype)
     w = windows_view(x, shapes)
     if w is None:
