@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .kinds.whole import global_max_pool as global_max_pool
     from .maps.columns import col2im as col2im
     from .maps.columns import im2col as im2col
+    from .maps.derivative import double_backward as double_backward
+    from .maps.derivative import jvp as jvp
+    from .maps.derivative import vjp as vjp
     from .maps.reduce import reduce_windows as reduce_windows
     from .maps.windows import overlap_add as overlap_add
     from .maps.windows import windows as windows
@@ -50,11 +53,13 @@ __all__ = [
     "check",
     "col2im",
     "convert_indices",
+    "double_backward",
     "explain",
     "gather_winners",
     "global_avg_pool",
     "global_max_pool",
     "im2col",
+    "jvp",
     "lp_pool",
     "lp_pool_backward",
     "max_pool",
@@ -69,6 +74,7 @@ __all__ = [
     "set_num_threads",
     "sum_pool",
     "sum_pool_backward",
+    "vjp",
     "windows",
 ]
 # What is imported when it is first asked for, so that `import ndpool` stays as light as NumPy's:
@@ -84,6 +90,7 @@ _KINDS = {
 }
 _MAPS = {
     "columns": ("col2im", "im2col"),
+    "derivative": ("double_backward", "jvp", "vjp"),
     "reduce": ("reduce_windows",),
     "windows": ("overlap_add", "windows"),
     "winners": ("gather_winners", "scatter_winners"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, Unpack
 
@@ -15,7 +16,8 @@ from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Size
 from .layer import Layer
 from .mechanism import float_dtype, float_result, spread, window_sums
-from .words import Words, fitting, opened, opened_gradient, pooling
+from .smooth import Smooth
+from .words import Words, fitting, opened, opened_gradient, placed, pooling
 
 Array = NDArray[Any]
 
@@ -92,14 +94,7 @@ def lp_pool_backward(
     dy, shapes = opened_gradient(dy, x.shape, kernel_size, words)
     fitting("y", y, shapes.y_shape)
     dtype = float_dtype(dy.dtype, x.dtype, y.dtype)
-
-    def slope(cells: Array, norm: Array) -> Array:
-        # where a cell is 0, in windows of zeros too, 0 / 1 or 1 ** anything stands, times sign 0
-        size = np.abs(cells) / np.where(norm == 0, dtype.type(1), norm)
-        powers: Array = np.where(cells == 0, dtype.type(1), size) ** (p - 1)
-        return np.sign(cells) * powers
-
-    return float_result(spread(dy, shapes, dtype, slope, x, y), dy.dtype)
+    return float_result(spread(dy, shapes, dtype, _slope(p), x, y), dy.dtype)
 
 
 class LPPool(Layer):
@@ -121,6 +116,33 @@ class LPPool(Layer):
 
     def _saved(self, x: ArrayLike, y: Array) -> tuple[Any, ...]:
         return x, y
+
+
+def smooth(x: Array, norm_type: float, kernel_size: Size, **words: Unpack[Words]) -> Smooth:
+    """What the derivatives of `lp_pool` at x are made of; see `Smooth`."""
+    slope = _slope(_norm_type(norm_type))
+    wide = x.astype(float_dtype(x.dtype))
+    y = lp_pool(wide, norm_type, kernel_size, **words)
+    shapes = placed(x.shape, kernel_size, words)
+    return Smooth(wide, shapes, lambda cells, norm: (slope(cells, norm),), (y,))
+
+
+def _slope(p: float) -> Callable[[Array, Array], Array]:
+    """The derivative of the norm by each of its cells; analytic but for a kink at 0."""
+
+    def slope(cells: Array, norm: Array) -> Array:
+        one, real = cells.real.dtype.type(1), cells.real
+        sign = np.where(real < 0, -one, one)
+        # over infinity in a window of zeros: it has no slope, and none that bends
+        size = sign * cells / np.where(norm == 0, norm.dtype.type(np.inf), norm)
+        slopes: Array
+        if p >= 2:
+            slopes = sign * size ** (p - 1)
+        else:  # at 0 it jumps, or is steep without bounds
+            slopes = sign * np.where(real == 0, one, size) ** (p - 1) * (real != 0)
+        return slopes
+
+    return slope
 
 
 def _norm_type(value: object) -> float:

@@ -1,0 +1,249 @@
+"""Forward mode, reverse mode and double backward, one call each, for every differentiable kind.
+
+What a kind is at one x says all three: y, how it changes along a tangent, where a gradient goes
+back to, and how that way bends when x moves. There are three sorts of kinds. Linear ones do not
+bend, and change as they pool. Those that choose cells do not bend either, as long as the winners
+stay; their change is what stands at the winners' places. Smooth ones say their slope, see
+`ndpool.kinds.smooth`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..arguments import as_array
+from ..errors import PoolError, PoolTypeError, shown
+from ..kinds.mechanism import float_result
+from ..kinds.words import fitting
+
+Array = NDArray[Any]
+Pool = str | Callable[..., Any]
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class Derivative(Protocol):
+    """A pooling at one x."""
+
+    y: Array
+
+    def along(self, tangent: Array) -> Array:
+        """What y changes by along a tangent, an array of x's shape."""
+
+    def back(self, dy: Array) -> Array:
+        """The gradient, of x's shape, for a `dy` of y's shape."""
+
+    def bend(self, tangent: Array, dy: Array) -> Array:
+        """What ``back(dy)`` changes by when x moves along the tangent."""
+
+
+def jvp(
+    pool: Pool, x: ArrayLike, tangent: ArrayLike, *sizes: Any, **words: Any
+) -> tuple[Array, Array]:
+    """Forward mode: y, and what it changes by when `x` changes along `tangent`.
+
+    >>> import numpy as np, ndpool
+    >>> x = np.array([[3.0, -4.0], [0.0, 0.0]])
+    >>> ndpool.jvp("lp", x, np.array([[1.0, 0.0], [0.0, 0.0]]), 2, 2)
+    (array([[5.]]), array([[0.6]]))
+
+    Args:
+        pool: A kind by its function (`ndpool.lp_pool`) or name ("lp_pool" or "lp").
+        x: As for that function. Not modified.
+        tangent: Array of x's shape; any poolable dtype. Not modified.
+        *sizes, **words: What the function takes behind x.
+
+    Returns:
+        The pair ``(y, dy)``, both of the function's output shape; dy in the tangent's dtype if
+        that is a float, otherwise as the kind's sums are. Where the kind chooses cells, dy is what
+        stands in the tangent at the places of those it chose.
+
+    Raises:
+        PoolError: A kind without a derivative, a tangent of another shape; others as the function.
+        TypeError: An argument of the wrong type or dtype.
+
+    Source: Wengert, "A simple automatic derivative evaluation program", Communications of the ACM
+    7(8), 1964; name and order of results are JAX's, as are `vjp`'s.
+    """
+    at, array = _at(pool, x, sizes, words)
+    return at.y, at.along(fitting("tangent", as_array("tangent", tangent), array.shape))
+
+
+def vjp(
+    pool: Pool, x: ArrayLike, *sizes: Any, **words: Any
+) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    """Reverse mode: y, and a function that takes a gradient of y back to one of `x`.
+
+    >>> import numpy as np, ndpool
+    >>> y, pullback = ndpool.vjp(ndpool.max_pool, np.array([[1.0, 5.0], [3.0, 4.0]]), 2)
+    >>> pullback(np.array([[10.0]]))
+    array([[ 0., 10.],
+           [ 0.,  0.]])
+
+    Args:
+        pool: A kind by its function (`ndpool.max_pool`) or name ("max_pool" or "max").
+        x: As for that function. Not modified; kept by the pullback, not copied.
+        *sizes, **words: What the function takes behind x.
+
+    Returns:
+        The pair ``(y, pullback)``; ``pullback(dy)`` is what the kind's backward function gives,
+        and may be called any number of times. It is the adjoint of `jvp`.
+
+    Raises:
+        PoolError: A kind without a derivative; others as the kind's two functions.
+        TypeError: An argument of the wrong type or dtype.
+
+    Source: Linnainmaa, "Taylor expansion of the accumulated rounding error", BIT 16, 1976.
+    """
+    at, _ = _at(pool, x, sizes, words)
+
+    def pullback(dy: ArrayLike) -> Array:
+        return at.back(fitting("dy", as_array("dy", dy), at.y.shape))
+
+    return at.y, pullback
+
+
+def double_backward(
+    pool: Pool, ddx: ArrayLike, dy: ArrayLike, x: ArrayLike, *sizes: Any, **words: Any
+) -> tuple[Array, Array]:
+    """The gradients of a backward pass: those of ``(dx * ddx).sum()`` for dy and for `x`.
+
+    >>> import numpy as np, ndpool
+    >>> x, dy = np.array([[3.0, -4.0], [0.0, 0.0]]), np.array([[5.0]])
+    >>> ddx = np.array([[1.0, 0.0], [0.0, 0.0]])
+    >>> for_dy, for_x = ndpool.double_backward("lp", ddx, dy, x, 2, 2)
+    >>> for_dy, for_x.round(4)
+    (array([[0.6]]), array([[0.64, 0.48],
+           [0.  , 0.  ]]))
+
+    Args:
+        pool: A kind by its function (`ndpool.lp_pool`) or name ("lp_pool" or "lp").
+        ddx: The gradient of what the backward function returned, of x's shape. Not modified.
+        dy: What the backward function was given, of y's shape. Not modified.
+        x: As for the forward function. Not modified.
+        *sizes, **words: What the forward function takes behind x.
+
+    Returns:
+        The pair ``(for_dy, for_x)`` of dy's and x's shape. The first is `jvp`'s change along ddx.
+        The second, in x's dtype if that is a float, is 0 for kinds that are linear or choose cells;
+        for the smooth it is what the gradient for dy changes by when x moves along ddx.
+
+    Raises:
+        PoolError: A kind without a derivative, shapes that do not fit; others as the function.
+        TypeError: An argument of the wrong type or dtype.
+
+    Source: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6(1), 1994.
+    """
+    at, array = _at(pool, x, sizes, words)
+    tangent = fitting("ddx", as_array("ddx", ddx), array.shape)
+    slopes = fitting("dy", as_array("dy", dy), at.y.shape)
+    return at.along(tangent), float_result(at.bend(tangent, slopes), array.dtype)
+
+
+class _Flat:
+    """What kinds without a bend share: the function, its backward, and what both were given."""
+
+    def __init__(self, name: str, x: Array, sizes: tuple[Any, ...], words: dict[str, Any]) -> None:
+        self.pool, self.backward = _function(name), _function(f"{name}_backward")
+        self.shape, self.sizes, self.words = x.shape, sizes, words
+
+    def bend(self, tangent: Array, dy: Array) -> Array:
+        return np.zeros(self.shape)
+
+
+class _Linear(_Flat):
+    """A kind that is linear in x."""
+
+    def __init__(self, name: str, x: Array, sizes: tuple[Any, ...], words: dict[str, Any]) -> None:
+        super().__init__(name, x, sizes, words)
+        self.y: Array = self.pool(x, *sizes, **words)
+
+    def along(self, tangent: Array) -> Array:
+        change: Array = self.pool(tangent, *self.sizes, **self.words)
+        return change
+
+    def back(self, dy: Array) -> Array:
+        dx: Array = self.backward(dy, self.shape, *self.sizes, **self.words)
+        return dx
+
+
+class _Winners(_Flat):
+    """A kind that chooses one cell of each window, and says which."""
+
+    def __init__(self, name: str, x: Array, sizes: tuple[Any, ...], words: dict[str, Any]) -> None:
+        super().__init__(name, x, sizes, words)
+        self.y, self.at = self.pool(x, *sizes, return_indices="tensor", **words)
+
+    def along(self, tangent: Array) -> Array:
+        change: Array = tangent.reshape(-1)[self.at]
+        return change
+
+    def back(self, dy: Array) -> Array:
+        words = {**self.words, "index_form": "tensor"}
+        dx: Array = self.backward(dy, self.at, self.shape, *self.sizes, **words)
+        return dx
+
+
+class _Smooth:
+    """A kind whose module says its slope with a function `smooth`."""
+
+    def __init__(self, name: str, x: Array, sizes: tuple[Any, ...], words: dict[str, Any]) -> None:
+        self.y: Array = _function(name)(x, *sizes, **words)
+        self.x, self.sizes, self.words = x, sizes, words
+        self.backward, (module, self.keeps_y) = _function(f"{name}_backward"), _SMOOTH[name]
+        self.slopes = import_module(f"..kinds.{module}", __package__).smooth(x, *sizes, **words)
+
+    def along(self, tangent: Array) -> Array:
+        return float_result(self.slopes.along(tangent), tangent.dtype)
+
+    def back(self, dy: Array) -> Array:
+        saved = (self.x, self.y) if self.keeps_y else (self.x,)
+        dx: Array = self.backward(dy, *saved, *self.sizes, **self.words)
+        return dx
+
+    def bend(self, tangent: Array, dy: Array) -> Array:
+        bent: Array = self.slopes.bend(tangent, dy)
+        return bent
+
+
+# name: its module in `kinds`, and whether its backward function takes y behind x
+_SMOOTH = {"lp_pool": ("norm", True)}
+_SORTS: dict[str, Callable[..., Derivative]] = {
+    **dict.fromkeys(("avg_pool", "sum_pool"), _Linear),
+    **dict.fromkeys(("max_pool", "min_pool"), _Winners),
+    **dict.fromkeys(_SMOOTH, _Smooth),
+}
+
+
+def _at(
+    pool: Pool, x: ArrayLike, sizes: tuple[Any, ...], words: dict[str, Any]
+) -> tuple[Derivative, Array]:
+    name, array = _name(pool), as_array("x", x)
+    for word in ("return_indices", "out"):
+        if word in words:
+            raise PoolTypeError(word, "a word of the pooling's geometry", "another word")
+    return _SORTS[name](name, array, sizes, words), array
+
+
+def _name(pool: object) -> str:
+    expected = f"a kind with a derivative: {', '.join(sorted(_SORTS))}, or its function"
+    if isinstance(pool, str):
+        name = pool if pool.endswith("_pool") else f"{pool}_pool"
+        if name in _SORTS:
+            return name
+        raise PoolError("pool", expected, shown(pool))
+    if not callable(pool):
+        raise PoolTypeError("pool", expected, shown(pool))
+    name = str(getattr(pool, "__name__", ""))
+    if name not in _SORTS or _function(name) is not pool:
+        raise PoolError("pool", expected, shown(pool))
+    return name
+
+
+def _function(name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(import_module("ndpool"), name)
+    return found
