@@ -11,6 +11,12 @@ from .pool import convert_indices, max_pool, max_pool_backward
 if TYPE_CHECKING:
     from .check.checking import check as check
     from .explain.trace import explain as explain
+    from .kinds.adaptive import AdaptiveAvgPool as AdaptiveAvgPool
+    from .kinds.adaptive import AdaptiveMaxPool as AdaptiveMaxPool
+    from .kinds.adaptive import adaptive_avg_pool as adaptive_avg_pool
+    from .kinds.adaptive import adaptive_avg_pool_backward as adaptive_avg_pool_backward
+    from .kinds.adaptive import adaptive_max_pool as adaptive_max_pool
+    from .kinds.adaptive import adaptive_max_pool_backward as adaptive_max_pool_backward
     from .kinds.average import AvgPool as AvgPool
     from .kinds.average import avg_pool as avg_pool
     from .kinds.average import avg_pool_backward as avg_pool_backward
@@ -28,12 +34,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "AvgPool",
     "LPPool",
     "MaxPool",
     "MinPool",
     "PoolError",
     "SumPool",
+    "adaptive_avg_pool",
+    "adaptive_avg_pool_backward",
+    "adaptive_max_pool",
+    "adaptive_max_pool_backward",
     "avg_pool",
     "avg_pool_backward",
     "check",
@@ -55,6 +67,14 @@ __all__ = [
 # modules that can be called (see `ndpool.callable`), and names by their module in `kinds`.
 _CALLABLE_MODULES = ("check", "explain")
 _KINDS = {
+    "adaptive": (
+        "AdaptiveAvgPool",
+        "AdaptiveMaxPool",
+        "adaptive_avg_pool",
+        "adaptive_avg_pool_backward",
+        "adaptive_max_pool",
+        "adaptive_max_pool_backward",
+    ),
     "average": ("AvgPool", "avg_pool", "avg_pool_backward"),
     "minimum": ("MinPool", "min_pool", "min_pool_backward"),
     "norm": ("LPPool", "lp_pool", "lp_pool_backward"),

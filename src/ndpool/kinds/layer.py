@@ -49,3 +49,16 @@ class Layer:
 
     def _saved(self, x: ArrayLike, y: Array) -> tuple[Any, ...]:
         return (np.shape(x),)
+
+
+class WinnerLayer(Layer):
+    """A layer whose backward function takes the winners, in whatever form True stands for."""
+
+    _pool: ClassVar[Callable[..., Any]]
+
+    def forward(self, x: ArrayLike) -> Array:
+        """y of the windows of `x`; remembers the winners and the input's shape."""
+        y: Array
+        y, indices = type(self)._pool(x, *self.sizes, return_indices=True, **self.options)
+        self.saved = indices, np.shape(x)
+        return y

@@ -1,0 +1,240 @@
+"""Windows of uneven sizes: along each pooled axis a list of where they start and end.
+
+Such windows are boxes, so that everything goes axis by axis: the last axis first for the maximum,
+whose winner is then the first in row-major order, and along each axis either window by window or
+tap by tap, whichever is fewer, vectorised over everything else.
+
+Sums are linear, and where starts and ends ascend their adjoint is a sum over regions again: the
+windows that a cell lies in stand next to each other.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import sum_dtype
+from ..engines.numpy import beats
+from ..indices import (
+    IndexForm,
+    asked_form,
+    checked_form,
+    checked_indices,
+    first_outside,
+    offsets_at_the_end,
+    refuse_index,
+    to_offsets,
+    to_positions,
+)
+from ..pool import max_pool, max_pool_backward
+from .average import avg_pool, avg_pool_backward
+from .mechanism import float_dtype, float_result
+from .regions import Regions
+from .words import fitting
+
+Array = NDArray[Any]
+
+
+def pooled_max(x: Array, regions: Regions, asked: bool | IndexForm) -> Any:
+    """y, or with an index form asked for ``(y, indices)``: by max's engines where regions are even.
+
+    Shapes: x `regions.shape`; y and indices `regions.y_shape`.
+    """
+    form = asked_form("return_indices", asked)
+    if (even := regions.even) is not None:
+        return max_pool(
+            x, even.kernel, stride=even.stride, axes=even.axes, return_indices=form or False
+        )
+    if form is None:
+        return max_of(x, regions, None)
+    if form == "window":
+        indices = np.empty(regions.y_shape, regions.index_dtype)
+        return max_of(x, regions, indices), indices
+    indices = np.empty(regions.y_shape, np.int64)
+    offsets = offsets_at_the_end(indices, regions)
+    y = max_of(x, regions, offsets)
+    to_positions(offsets, regions, form, indices)
+    return y, indices
+
+
+def pooled_max_backward(dy: Array, indices: Any, regions: Regions, asked: Any) -> Array:
+    """The gradient of `pooled_max`: each dy added to the cell that won its region."""
+    if (even := regions.even) is not None:
+        return max_pool_backward(
+            dy,
+            indices,
+            even.shape,
+            even.kernel,
+            stride=even.stride,
+            axes=even.axes,
+            index_form=asked,
+        )
+    fitting("dy", dy, regions.y_shape)
+    form = checked_form("index_form", asked)
+    winners = checked_indices(indices, regions, form)
+    if form != "window":
+        positions, winners = winners, np.empty(regions.y_shape, regions.index_dtype)
+        to_offsets(positions, regions, form, winners)
+    return scatter(dy, winners, regions)
+
+
+def pooled_mean(x: Array, regions: Regions) -> Array:
+    """Each region's mean, in x's dtype if that is a float, else float64."""
+    if (even := regions.even) is not None:
+        return avg_pool(x, even.kernel, stride=even.stride, axes=even.axes)
+    dtype = float_dtype(x.dtype)
+    return float_result(sums_of(x, regions, dtype) / counts_of(regions).astype(dtype), x.dtype)
+
+
+def pooled_mean_backward(dy: Array, regions: Regions) -> Array:
+    """The gradient of `pooled_mean`: each dy to all cells of its region in equal parts."""
+    if (even := regions.even) is not None:
+        return avg_pool_backward(dy, even.shape, even.kernel, stride=even.stride, axes=even.axes)
+    fitting("dy", dy, regions.y_shape)
+    dtype = float_dtype(dy.dtype)
+    parts = dy.astype(dtype) / counts_of(regions).astype(dtype)
+    return float_result(spread_over(parts, regions, dtype), dy.dtype)
+
+
+def max_of(x: Array, regions: Regions, indices: Array | None) -> Array:
+    """Each region's maximum; its winner's offset in the window to `indices`, if there are any.
+
+    Shapes: x `regions.shape`; indices, and the result, `regions.y_shape`. Ties and NaN are as in
+    `ndpool.max_pool`.
+    """
+    offsets = None if indices is None else np.broadcast_to(indices.dtype.type(0), x.shape)
+    # The last axis first: of equal cells the first of each row is left, then the first of the rows.
+    for along in reversed(_pooled_along(regions)):
+        by = _max_by_windows if along.windows_are_fewer else _max_by_taps
+        x, offsets = by(x, offsets, along)
+    if indices is not None and offsets is not None:
+        indices[...] = offsets
+    return x
+
+
+def scatter(dy: Array, offsets: Array, regions: Regions) -> Array:
+    """The adjoint of taking these winners: each dy added to its cell, in the order of the outputs.
+
+    `offsets` as `max_of` gives them; sums as in `ndpool.max_pool_backward`.
+    """
+    if (position := first_outside(offsets, regions)) is not None:
+        refuse_index(offsets, regions, position)
+    positions = np.empty(offsets.shape, np.int64)
+    to_positions(offsets, regions, "tensor", positions)
+    return scatter_positions(dy, positions, regions.shape)
+
+
+def scatter_positions(dy: Array, positions: Array, shape: tuple[int, ...]) -> Array:
+    """dx of `shape`: each dy added to the cell at this position in the whole array."""
+    dtype = sum_dtype(dy.dtype).newbyteorder("=")
+    dx = np.zeros(prod(shape), dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.add.at(dx, positions.reshape(-1), dy.astype(dtype, copy=False).reshape(-1))
+        return dx.astype(dy.dtype, copy=False).reshape(shape)
+
+
+def sums_of(x: Array, regions: Regions, dtype: np.dtype[Any]) -> Array:
+    """Each region's sum, made in `dtype`; 0 for an empty one."""
+    # contiguous, so that NumPy adds in the same order for every memory layout
+    x = np.ascontiguousarray(x, dtype.newbyteorder("="))
+    with np.errstate(all="ignore"):  # inf and NaN add up as they do in C
+        for along in _pooled_along(regions):
+            x = _sums(x, along)
+    return x
+
+
+def spread_over(dy: Array, regions: Regions, dtype: np.dtype[Any]) -> Array:
+    """The adjoint of `sums_of`: each dy to all cells of its region."""
+    begin, end = [], []
+    for number, n in enumerate(regions.sizes):
+        cells = np.arange(n)
+        # the windows that end behind a cell and begin before or at it
+        begin.append(np.searchsorted(regions.end[number], cells, "right"))
+        end.append(np.searchsorted(regions.begin[number], cells, "right"))
+    return sums_of(dy, Regions(regions.y_shape, regions.axes, tuple(begin), tuple(end)), dtype)
+
+
+def counts_of(regions: Regions) -> Array:
+    """How many cells each region has, float64; broadcasts to y."""
+    counts = np.ones((1,) * len(regions.shape))
+    for axis, begin, end in zip(regions.axes, regions.begin, regions.end, strict=True):
+        along = [1] * len(regions.shape)
+        along[axis] = -1
+        counts = counts * (end - begin).reshape(along)
+    return counts
+
+
+class _Along:
+    """The regions along one pooled axis, and slices of arrays there."""
+
+    def __init__(self, regions: Regions, number: int) -> None:
+        self.axis, self.n = regions.axes[number], regions.sizes[number]
+        self.begin, self.end = regions.begin[number], regions.end[number]
+        self.largest, self.weight = regions.kernel[number], regions.weights[number]
+        self.windows_are_fewer = len(self.begin) < self.largest
+
+    def at(self, where: Any) -> tuple[Any, ...]:
+        return (*[slice(None)] * self.axis, where)
+
+    def windows(self) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """For each window its place in y, an axis of one cell, and its cells in x."""
+        ends = zip(self.begin.tolist(), self.end.tolist(), strict=True)
+        return [
+            (self.at(slice(place, place + 1)), self.at(slice(begin, end)))
+            for place, (begin, end) in enumerate(ends)
+        ]
+
+    def result(self, x: Array) -> Array:
+        """Zeros, one for each window along the axis."""
+        shape = list(x.shape)
+        shape[self.axis] = len(self.begin)
+        return np.zeros(shape, x.dtype)
+
+
+def _pooled_along(regions: Regions) -> list[_Along]:
+    """All axes along which there is something to do."""
+    every = [_Along(regions, number) for number in range(len(regions.axes))]
+    return [along for along in every if along.largest != 1 or len(along.begin) != along.n]
+
+
+def _max_by_windows(x: Array, offsets: Array | None, along: _Along) -> tuple[Array, Array | None]:
+    y, won = along.result(x), None if offsets is None else along.result(offsets)
+    for place, cells in along.windows():
+        # the first NaN, or the first of the highest
+        winner = x[cells].argmax(axis=along.axis, keepdims=True)
+        y[place] = np.take_along_axis(x[cells], winner, along.axis)
+        if offsets is not None and won is not None:
+            before = np.take_along_axis(offsets[cells], winner, along.axis)
+            won[place] = before + (winner * along.weight).astype(won.dtype)
+    return y, won
+
+
+def _max_by_taps(x: Array, offsets: Array | None, along: _Along) -> tuple[Array, Array | None]:
+    y = x.take(along.begin, along.axis)
+    won = None if offsets is None else offsets.take(along.begin, along.axis)
+    for tap in range(1, along.largest):
+        # Windows with no such tap see their last cell again, which never wins over itself.
+        cells = np.minimum(along.begin + tap, along.end - 1)
+        new = x.take(cells, along.axis)
+        wins = beats(new, y)
+        np.copyto(y, new, where=wins)
+        if offsets is not None and won is not None:
+            taken = offsets.take(cells, along.axis) + won.dtype.type(tap * along.weight)
+            np.copyto(won, taken, where=wins)
+    return y, won
+
+
+def _sums(x: Array, along: _Along) -> Array:
+    total = along.result(x)
+    if along.windows_are_fewer:
+        for place, cells in along.windows():
+            total[place] += x[cells].sum(axis=along.axis, keepdims=True, dtype=x.dtype)
+        return total
+    for tap in range(along.largest):
+        has = np.flatnonzero(along.end - along.begin > tap)
+        some = slice(None) if len(has) == len(along.begin) else has
+        total[along.at(some)] += x.take(along.begin[some] + tap, along.axis)
+    return total
