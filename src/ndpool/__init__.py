@@ -20,12 +20,33 @@ if TYPE_CHECKING:
     from .kinds.average import AvgPool as AvgPool
     from .kinds.average import avg_pool as avg_pool
     from .kinds.average import avg_pool_backward as avg_pool_backward
+    from .kinds.blur import BlurPool as BlurPool
+    from .kinds.blur import blur_pool as blur_pool
+    from .kinds.blur import blur_pool_backward as blur_pool_backward
+    from .kinds.gem import GeMPool as GeMPool
+    from .kinds.gem import gem_pool as gem_pool
+    from .kinds.gem import gem_pool_backward as gem_pool_backward
+    from .kinds.max_blur import MaxBlurPool as MaxBlurPool
+    from .kinds.max_blur import max_blur_pool as max_blur_pool
+    from .kinds.max_blur import max_blur_pool_backward as max_blur_pool_backward
+    from .kinds.median import MedianPool as MedianPool
+    from .kinds.median import median_pool as median_pool
+    from .kinds.median import median_pool_backward as median_pool_backward
     from .kinds.minimum import MinPool as MinPool
     from .kinds.minimum import min_pool as min_pool
     from .kinds.minimum import min_pool_backward as min_pool_backward
+    from .kinds.mixed import MixedPool as MixedPool
+    from .kinds.mixed import mixed_pool as mixed_pool
+    from .kinds.mixed import mixed_pool_backward as mixed_pool_backward
     from .kinds.norm import LPPool as LPPool
     from .kinds.norm import lp_pool as lp_pool
     from .kinds.norm import lp_pool_backward as lp_pool_backward
+    from .kinds.soft import SoftPool as SoftPool
+    from .kinds.soft import soft_pool as soft_pool
+    from .kinds.soft import soft_pool_backward as soft_pool_backward
+    from .kinds.stochastic import StochasticPool as StochasticPool
+    from .kinds.stochastic import stochastic_pool as stochastic_pool
+    from .kinds.stochastic import stochastic_pool_backward as stochastic_pool_backward
     from .kinds.total import SumPool as SumPool
     from .kinds.total import sum_pool as sum_pool
     from .kinds.total import sum_pool_backward as sum_pool_backward
@@ -37,10 +58,17 @@ __all__ = [
     "AdaptiveAvgPool",
     "AdaptiveMaxPool",
     "AvgPool",
+    "BlurPool",
+    "GeMPool",
     "LPPool",
+    "MaxBlurPool",
     "MaxPool",
+    "MedianPool",
     "MinPool",
+    "MixedPool",
     "PoolError",
+    "SoftPool",
+    "StochasticPool",
     "SumPool",
     "adaptive_avg_pool",
     "adaptive_avg_pool_backward",
@@ -48,18 +76,32 @@ __all__ = [
     "adaptive_max_pool_backward",
     "avg_pool",
     "avg_pool_backward",
+    "blur_pool",
+    "blur_pool_backward",
     "check",
     "convert_indices",
     "explain",
+    "gem_pool",
+    "gem_pool_backward",
     "global_avg_pool",
     "global_max_pool",
     "lp_pool",
     "lp_pool_backward",
+    "max_blur_pool",
+    "max_blur_pool_backward",
     "max_pool",
     "max_pool_backward",
+    "median_pool",
+    "median_pool_backward",
     "min_pool",
     "min_pool_backward",
+    "mixed_pool",
+    "mixed_pool_backward",
     "set_num_threads",
+    "soft_pool",
+    "soft_pool_backward",
+    "stochastic_pool",
+    "stochastic_pool_backward",
     "sum_pool",
     "sum_pool_backward",
 ]
@@ -76,8 +118,15 @@ _KINDS = {
         "adaptive_max_pool_backward",
     ),
     "average": ("AvgPool", "avg_pool", "avg_pool_backward"),
+    "blur": ("BlurPool", "blur_pool", "blur_pool_backward"),
+    "gem": ("GeMPool", "gem_pool", "gem_pool_backward"),
+    "max_blur": ("MaxBlurPool", "max_blur_pool", "max_blur_pool_backward"),
+    "median": ("MedianPool", "median_pool", "median_pool_backward"),
     "minimum": ("MinPool", "min_pool", "min_pool_backward"),
+    "mixed": ("MixedPool", "mixed_pool", "mixed_pool_backward"),
     "norm": ("LPPool", "lp_pool", "lp_pool_backward"),
+    "soft": ("SoftPool", "soft_pool", "soft_pool_backward"),
+    "stochastic": ("StochasticPool", "stochastic_pool", "stochastic_pool_backward"),
     "total": ("SumPool", "sum_pool", "sum_pool_backward"),
     "whole": ("global_avg_pool", "global_max_pool"),
 }
