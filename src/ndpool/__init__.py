@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .kinds.blur import BlurPool as BlurPool
     from .kinds.blur import blur_pool as blur_pool
     from .kinds.blur import blur_pool_backward as blur_pool_backward
+    from .kinds.fractional import FractionalMaxPool as FractionalMaxPool
+    from .kinds.fractional import fractional_max_pool as fractional_max_pool
+    from .kinds.fractional import fractional_max_pool_backward as fractional_max_pool_backward
     from .kinds.gem import GeMPool as GeMPool
     from .kinds.gem import gem_pool as gem_pool
     from .kinds.gem import gem_pool_backward as gem_pool_backward
@@ -59,6 +62,7 @@ __all__ = [
     "AdaptiveMaxPool",
     "AvgPool",
     "BlurPool",
+    "FractionalMaxPool",
     "GeMPool",
     "LPPool",
     "MaxBlurPool",
@@ -81,6 +85,8 @@ __all__ = [
     "check",
     "convert_indices",
     "explain",
+    "fractional_max_pool",
+    "fractional_max_pool_backward",
     "gem_pool",
     "gem_pool_backward",
     "global_avg_pool",
@@ -119,6 +125,11 @@ _KINDS = {
     ),
     "average": ("AvgPool", "avg_pool", "avg_pool_backward"),
     "blur": ("BlurPool", "blur_pool", "blur_pool_backward"),
+    "fractional": (
+        "FractionalMaxPool",
+        "fractional_max_pool",
+        "fractional_max_pool_backward",
+    ),
     "gem": ("GeMPool", "gem_pool", "gem_pool_backward"),
     "max_blur": ("MaxBlurPool", "max_blur_pool", "max_blur_pool_backward"),
     "median": ("MedianPool", "median_pool", "median_pool_backward"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,41 +84,52 @@ class Regions:
 
 def adaptive(shape: tuple[int, ...], output_size: OutputSize, axes: Size | None) -> Regions:
     """Region i of `out` over n cells is floor(i * n / out) to ceil((i + 1) * n / out)."""
-    pooled, sizes = asked_sizes("output_size", shape, output_size, axes)
-    return _adaptive(shape, pooled, sizes)
+    pooled = asked_axes("output_size", shape, output_size, axes)
+    sizes = asked_sizes("output_size", shape, output_size, pooled)
+    return _adaptive(shape, *ascending(pooled, sizes))
+
+
+def asked_axes(argument: str, shape: tuple[int, ...], value: object, axes: Any) -> tuple[int, ...]:
+    """The axes that `value` is for, an item each if it is a row; in the order it is given."""
+    items = len(value) if is_row(value) else None
+    plain_axes = None if axes is None else plain("axes", axes)
+    pooled = pooled_axes(argument, len(shape), 1 if items is None else (1,) * items, plain_axes)
+    for axis in pooled:
+        if not shape[axis]:
+            raise PoolError("x", f"at least one element along pooled axis {axis}", "none")
+    return pooled
 
 
 def asked_sizes(
-    argument: str, shape: tuple[int, ...], value: Any, axes: Any
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The pooled axes, ascending, and the output's size along each; None keeps the input's."""
-    is_row = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
-    some = [1 if item is None else item for item in value] if is_row else value
-    plain_axes = None if axes is None else plain("axes", axes)
-    asked = plain(argument, some)
-    pooled = pooled_axes(argument, len(shape), asked, plain_axes)
-    sizes = list(per_axis(argument, asked, len(pooled), at_least=1))
-    for number, axis in enumerate(pooled):
-        if not shape[axis]:
-            raise PoolError("x", f"at least one element along pooled axis {axis}", "none")
-        if is_row and value[number] is None:
-            sizes[number] = shape[axis]
-    order = sorted(range(len(pooled)), key=pooled.__getitem__)
-    refuse_too_large(argument, shape, pooled, sizes)
-    return tuple(pooled[i] for i in order), tuple(sizes[i] for i in order)
-
-
-def refuse_too_large(
-    argument: str, shape: Sequence[int], axes: Sequence[int], sizes: Sequence[int]
-) -> None:
-    """PoolError for an output that no address space holds."""
+    argument: str, shape: tuple[int, ...], value: Any, pooled: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The output's size along each of these axes; None keeps the input's."""
+    some = [1 if item is None else item for item in value] if is_row(value) else value
+    sizes = list(per_axis(argument, plain(argument, some), len(pooled), at_least=1))
     y_shape = list(shape)
-    for axis, size in zip(axes, sizes, strict=True):
-        y_shape[axis] = size
-        if size * shape[axis] >= 2**62:
-            raise PoolError(argument, f"at most 2**62 // {shape[axis]} along axis {axis}", size)
+    for number, axis in enumerate(pooled):
+        if is_row(value) and value[number] is None:
+            sizes[number] = shape[axis]
+        y_shape[axis] = sizes[number]
+        if sizes[number] * shape[axis] >= 2**62:
+            most = 2**62 // shape[axis]
+            raise PoolError(argument, f"fewer than {most} along axis {axis}", sizes[number])
     if prod(y_shape) > 2**59:  # 16 bytes each is all that addresses can count
         raise PoolError(argument, "an output of at most 2**59 cells", tuple(y_shape))
+    return tuple(sizes)
+
+
+def is_row(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether it is several values, one for each pooled axis."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def ascending(pooled: Sequence[int], *rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The axes, and rows of an item each, in the order of the array's axes."""
+    order = sorted(range(len(pooled)), key=pooled.__getitem__)
+    return [tuple(row[i] for i in order) for row in (pooled, *rows)]
 
 
 @lru_cache(maxsize=256)
