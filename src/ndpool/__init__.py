@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .kinds.adaptive import adaptive_avg_pool_backward as adaptive_avg_pool_backward
     from .kinds.adaptive import adaptive_max_pool as adaptive_max_pool
     from .kinds.adaptive import adaptive_max_pool_backward as adaptive_max_pool_backward
+    from .kinds.align import RoIAlign as RoIAlign
+    from .kinds.align import roi_align as roi_align
+    from .kinds.align import roi_align_backward as roi_align_backward
     from .kinds.average import AvgPool as AvgPool
     from .kinds.average import avg_pool as avg_pool
     from .kinds.average import avg_pool_backward as avg_pool_backward
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
     from .kinds.norm import LPPool as LPPool
     from .kinds.norm import lp_pool as lp_pool
     from .kinds.norm import lp_pool_backward as lp_pool_backward
+    from .kinds.roi import RoIPool as RoIPool
+    from .kinds.roi import roi_max_pool as roi_max_pool
+    from .kinds.roi import roi_max_pool_backward as roi_max_pool_backward
     from .kinds.soft import SoftPool as SoftPool
     from .kinds.soft import soft_pool as soft_pool
     from .kinds.soft import soft_pool_backward as soft_pool_backward
@@ -71,6 +77,8 @@ __all__ = [
     "MinPool",
     "MixedPool",
     "PoolError",
+    "RoIAlign",
+    "RoIPool",
     "SoftPool",
     "StochasticPool",
     "SumPool",
@@ -103,6 +111,10 @@ __all__ = [
     "min_pool_backward",
     "mixed_pool",
     "mixed_pool_backward",
+    "roi_align",
+    "roi_align_backward",
+    "roi_max_pool",
+    "roi_max_pool_backward",
     "set_num_threads",
     "soft_pool",
     "soft_pool_backward",
@@ -123,6 +135,7 @@ _KINDS = {
         "adaptive_max_pool",
         "adaptive_max_pool_backward",
     ),
+    "align": ("RoIAlign", "roi_align", "roi_align_backward"),
     "average": ("AvgPool", "avg_pool", "avg_pool_backward"),
     "blur": ("BlurPool", "blur_pool", "blur_pool_backward"),
     "fractional": (
@@ -136,6 +149,7 @@ _KINDS = {
     "minimum": ("MinPool", "min_pool", "min_pool_backward"),
     "mixed": ("MixedPool", "mixed_pool", "mixed_pool_backward"),
     "norm": ("LPPool", "lp_pool", "lp_pool_backward"),
+    "roi": ("RoIPool", "roi_max_pool", "roi_max_pool_backward"),
     "soft": ("SoftPool", "soft_pool", "soft_pool_backward"),
     "stochastic": ("StochasticPool", "stochastic_pool", "stochastic_pool_backward"),
     "total": ("SumPool", "sum_pool", "sum_pool_backward"),

@@ -22,6 +22,7 @@ from .errors import PoolError, PoolTypeError, shown
 from .geometry import Geometry, row_major
 
 if TYPE_CHECKING:
+    from .kinds.boxes import Boxes
     from .kinds.regions import Regions
 
     Windows: TypeAlias = Geometry | Regions
@@ -132,7 +133,7 @@ def first_outside(offsets: Array, geometry: Windows) -> int | None:
     return None
 
 
-def refuse_index(indices: Array, geometry: Windows, position: int) -> None:
+def refuse_index(indices: Array, geometry: Windows | Boxes, position: int) -> None:
     """Raise the PoolError for the index at this flat position."""
     where = tuple(int(i) for i in np.unravel_index(position, geometry.y_shape))
     raise PoolError(

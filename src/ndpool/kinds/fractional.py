@@ -16,11 +16,10 @@ from .layer import Layer
 from .regions import OutputSize, Regions, ascending, asked_axes, asked_sizes, is_row
 from .sequences import DRAWS, given, graham
 from .shifted import max_in_shifted
-from .uneven import pooled_max, pooled_max_backward
+from .uneven import POSITIONS, Positions, asked_positions, pooled_max, pooled_max_backward
 from .words import Seed, finite, flag, generator, one_of, pooling
 
 Array = NDArray[Any]
-Positions = Literal["plane", "tensor"]
 Ratio = float | Sequence[float]
 Drawn = Literal["pseudorandom", "random"] | Sequence[Sequence[SupportsIndex]]
 
@@ -119,7 +118,7 @@ def fractional_max_pool(
     """
     x = as_array("x", x)
     overlaps = flag("overlapping", overlapping)
-    asked = _asked_form(return_indices)
+    asked = asked_positions(return_indices)
     if kernel_size is not None:
         for name, value in (("sequence", sequence), ("overlapping", overlaps or None)):
             if value is not None:
@@ -172,7 +171,7 @@ def fractional_max_pool_backward(
     """
     dy, shape = as_array("dy", dy), plain_shape("x_shape", x_shape)
     pooled, out, _ = _sizes(shape, kernel_size, output_size, output_ratio, axes)
-    form = one_of("index_form", index_form, _FORMS)
+    form = one_of("index_form", index_form, POSITIONS)
     return pooled_max_backward(dy, indices, _anywhere(shape, pooled, out), form)
 
 
@@ -220,14 +219,7 @@ class FractionalMaxPool(Layer):
         return fractional_max_pool_backward(dy, indices, x_shape, *sizes, **known)
 
 
-_FORMS = ("plane", "tensor")
 Sizes = tuple[int, ...]
-
-
-def _asked_form(asked: object) -> Positions | None:
-    if isinstance(asked, (bool, np.bool_)):
-        return "plane" if asked else None
-    return "plane" if one_of("return_indices", asked, _FORMS) == "plane" else "tensor"
 
 
 def _sizes(

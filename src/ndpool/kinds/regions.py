@@ -132,6 +132,18 @@ def ascending(pooled: Sequence[int], *rows: Sequence[Any]) -> list[tuple[Any, ..
     return [tuple(row[i] for i in order) for row in (pooled, *rows)]
 
 
+def at(axis: int, where: Any) -> tuple[Any, ...]:
+    """An index of what is there along this axis."""
+    return (*[slice(None)] * axis, where)
+
+
+def along(row: NDArray[Any], axis: int, ndim: int) -> NDArray[Any]:
+    """A row of numbers, placed along this axis of arrays of so many dimensions."""
+    shape = [1] * ndim
+    shape[axis] = -1
+    return row.reshape(shape)
+
+
 @lru_cache(maxsize=256)
 def _adaptive(shape: tuple[int, ...], axes: tuple[int, ...], out: tuple[int, ...]) -> Regions:
     begin, end = [], []

@@ -11,7 +11,7 @@ windows that a cell lies in stand next to each other.
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,19 @@ from ..indices import (
 from ..pool import max_pool, max_pool_backward
 from .average import avg_pool, avg_pool_backward
 from .mechanism import float_dtype, float_result
-from .regions import Regions
-from .words import fitting
+from .regions import Regions, along, at
+from .words import fitting, one_of
 
 Array = NDArray[Any]
+Positions = Literal["plane", "tensor"]
+POSITIONS = ("plane", "tensor")
+
+
+def asked_positions(asked: object) -> Positions | None:
+    """The form that a call wants whose windows have no offsets: True is "plane", False none."""
+    if isinstance(asked, (bool, np.bool_)):
+        return "plane" if asked else None
+    return "plane" if one_of("return_indices", asked, POSITIONS) == "plane" else "tensor"
 
 
 def pooled_max(x: Array, regions: Regions, asked: bool | IndexForm) -> Any:
@@ -107,9 +116,9 @@ def max_of(x: Array, regions: Regions, indices: Array | None) -> Array:
     """
     offsets = None if indices is None else np.broadcast_to(indices.dtype.type(0), x.shape)
     # The last axis first: of equal cells the first of each row is left, then the first of the rows.
-    for along in reversed(_pooled_along(regions)):
-        by = _max_by_windows if along.windows_are_fewer else _max_by_taps
-        x, offsets = by(x, offsets, along)
+    for axis in reversed(_pooled_axes(regions)):
+        by = _max_by_windows if axis.windows_are_fewer else _max_by_taps
+        x, offsets = by(x, offsets, axis)
     if indices is not None and offsets is not None:
         indices[...] = offsets
     return x
@@ -141,8 +150,8 @@ def sums_of(x: Array, regions: Regions, dtype: np.dtype[Any]) -> Array:
     # contiguous, so that NumPy adds in the same order for every memory layout
     x = np.ascontiguousarray(x, dtype.newbyteorder("="))
     with np.errstate(all="ignore"):  # inf and NaN add up as they do in C
-        for along in _pooled_along(regions):
-            x = _sums(x, along)
+        for axis in _pooled_axes(regions):
+            x = _sums(x, axis)
     return x
 
 
@@ -161,80 +170,75 @@ def counts_of(regions: Regions) -> Array:
     """How many cells each region has, float64; broadcasts to y."""
     counts = np.ones((1,) * len(regions.shape))
     for axis, begin, end in zip(regions.axes, regions.begin, regions.end, strict=True):
-        along = [1] * len(regions.shape)
-        along[axis] = -1
-        counts = counts * (end - begin).reshape(along)
+        counts = counts * along(end - begin, axis, len(regions.shape))
     return counts
 
 
-class _Along:
+class _Axis:
     """The regions along one pooled axis, and slices of arrays there."""
 
     def __init__(self, regions: Regions, number: int) -> None:
-        self.axis, self.n = regions.axes[number], regions.sizes[number]
+        self.index, self.n = regions.axes[number], regions.sizes[number]
         self.begin, self.end = regions.begin[number], regions.end[number]
         self.largest, self.weight = regions.kernel[number], regions.weights[number]
         self.windows_are_fewer = len(self.begin) < self.largest
-
-    def at(self, where: Any) -> tuple[Any, ...]:
-        return (*[slice(None)] * self.axis, where)
 
     def windows(self) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
         """For each window its place in y, an axis of one cell, and its cells in x."""
         ends = zip(self.begin.tolist(), self.end.tolist(), strict=True)
         return [
-            (self.at(slice(place, place + 1)), self.at(slice(begin, end)))
+            (at(self.index, slice(place, place + 1)), at(self.index, slice(begin, end)))
             for place, (begin, end) in enumerate(ends)
         ]
 
     def result(self, x: Array) -> Array:
         """Zeros, one for each window along the axis."""
         shape = list(x.shape)
-        shape[self.axis] = len(self.begin)
+        shape[self.index] = len(self.begin)
         return np.zeros(shape, x.dtype)
 
 
-def _pooled_along(regions: Regions) -> list[_Along]:
+def _pooled_axes(regions: Regions) -> list[_Axis]:
     """All axes along which there is something to do."""
-    every = [_Along(regions, number) for number in range(len(regions.axes))]
-    return [along for along in every if along.largest != 1 or len(along.begin) != along.n]
+    every = [_Axis(regions, number) for number in range(len(regions.axes))]
+    return [axis for axis in every if axis.largest != 1 or len(axis.begin) != axis.n]
 
 
-def _max_by_windows(x: Array, offsets: Array | None, along: _Along) -> tuple[Array, Array | None]:
-    y, won = along.result(x), None if offsets is None else along.result(offsets)
-    for place, cells in along.windows():
+def _max_by_windows(x: Array, offsets: Array | None, axis: _Axis) -> tuple[Array, Array | None]:
+    y, won = axis.result(x), None if offsets is None else axis.result(offsets)
+    for place, cells in axis.windows():
         # the first NaN, or the first of the highest
-        winner = x[cells].argmax(axis=along.axis, keepdims=True)
-        y[place] = np.take_along_axis(x[cells], winner, along.axis)
+        winner = x[cells].argmax(axis=axis.index, keepdims=True)
+        y[place] = np.take_along_axis(x[cells], winner, axis.index)
         if offsets is not None and won is not None:
-            before = np.take_along_axis(offsets[cells], winner, along.axis)
-            won[place] = before + (winner * along.weight).astype(won.dtype)
+            before = np.take_along_axis(offsets[cells], winner, axis.index)
+            won[place] = before + (winner * axis.weight).astype(won.dtype)
     return y, won
 
 
-def _max_by_taps(x: Array, offsets: Array | None, along: _Along) -> tuple[Array, Array | None]:
-    y = x.take(along.begin, along.axis)
-    won = None if offsets is None else offsets.take(along.begin, along.axis)
-    for tap in range(1, along.largest):
+def _max_by_taps(x: Array, offsets: Array | None, axis: _Axis) -> tuple[Array, Array | None]:
+    y = x.take(axis.begin, axis.index)
+    won = None if offsets is None else offsets.take(axis.begin, axis.index)
+    for tap in range(1, axis.largest):
         # Windows with no such tap see their last cell again, which never wins over itself.
-        cells = np.minimum(along.begin + tap, along.end - 1)
-        new = x.take(cells, along.axis)
+        cells = np.minimum(axis.begin + tap, axis.end - 1)
+        new = x.take(cells, axis.index)
         wins = beats(new, y)
         np.copyto(y, new, where=wins)
         if offsets is not None and won is not None:
-            taken = offsets.take(cells, along.axis) + won.dtype.type(tap * along.weight)
+            taken = offsets.take(cells, axis.index) + won.dtype.type(tap * axis.weight)
             np.copyto(won, taken, where=wins)
     return y, won
 
 
-def _sums(x: Array, along: _Along) -> Array:
-    total = along.result(x)
-    if along.windows_are_fewer:
-        for place, cells in along.windows():
-            total[place] += x[cells].sum(axis=along.axis, keepdims=True, dtype=x.dtype)
+def _sums(x: Array, axis: _Axis) -> Array:
+    total = axis.result(x)
+    if axis.windows_are_fewer:
+        for place, cells in axis.windows():
+            total[place] += x[cells].sum(axis=axis.index, keepdims=True, dtype=x.dtype)
         return total
-    for tap in range(along.largest):
-        has = np.flatnonzero(along.end - along.begin > tap)
-        some = slice(None) if len(has) == len(along.begin) else has
-        total[along.at(some)] += x.take(along.begin[some] + tap, along.axis)
+    for tap in range(axis.largest):
+        has = np.flatnonzero(axis.end - axis.begin > tap)
+        some = slice(None) if len(has) == len(axis.begin) else has
+        total[at(axis.index, some)] += x.take(axis.begin[some] + tap, axis.index)
     return total
