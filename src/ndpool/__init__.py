@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from .kinds.norm import LPPool as LPPool
     from .kinds.norm import lp_pool as lp_pool
     from .kinds.norm import lp_pool_backward as lp_pool_backward
+    from .kinds.pyramid import SpatialPyramidPool as SpatialPyramidPool
+    from .kinds.pyramid import spatial_pyramid_pool as spatial_pyramid_pool
+    from .kinds.pyramid import spatial_pyramid_pool_backward as spatial_pyramid_pool_backward
     from .kinds.roi import RoIPool as RoIPool
     from .kinds.roi import roi_max_pool as roi_max_pool
     from .kinds.roi import roi_max_pool_backward as roi_max_pool_backward
@@ -80,6 +83,7 @@ __all__ = [
     "RoIAlign",
     "RoIPool",
     "SoftPool",
+    "SpatialPyramidPool",
     "StochasticPool",
     "SumPool",
     "adaptive_avg_pool",
@@ -118,6 +122,8 @@ __all__ = [
     "set_num_threads",
     "soft_pool",
     "soft_pool_backward",
+    "spatial_pyramid_pool",
+    "spatial_pyramid_pool_backward",
     "stochastic_pool",
     "stochastic_pool_backward",
     "sum_pool",
@@ -149,6 +155,11 @@ _KINDS = {
     "minimum": ("MinPool", "min_pool", "min_pool_backward"),
     "mixed": ("MixedPool", "mixed_pool", "mixed_pool_backward"),
     "norm": ("LPPool", "lp_pool", "lp_pool_backward"),
+    "pyramid": (
+        "SpatialPyramidPool",
+        "spatial_pyramid_pool",
+        "spatial_pyramid_pool_backward",
+    ),
     "roi": ("RoIPool", "roi_max_pool", "roi_max_pool_backward"),
     "soft": ("SoftPool", "soft_pool", "soft_pool_backward"),
     "stochastic": ("StochasticPool", "stochastic_pool", "stochastic_pool_backward"),

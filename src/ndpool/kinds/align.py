@@ -9,14 +9,15 @@ from typing import Any, Literal, SupportsIndex, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arguments import any_array, as_array
-from ..errors import PoolError, PoolTypeError
+from ..arguments import as_array
+from ..errors import PoolError
 from ..geometry import Size, plain_shape
 from ..indices import refuse_index
-from .boxes import Boxes, RoILayer, boxes
+from .boxes import RoILayer, boxes
 from .mechanism import float_dtype, float_result
 from .regions import OutputSize
 from .sampling import sampled_boxes
+from .uneven import checked_winners
 from .words import fitting, flag, one_of, pooling
 
 Array = NDArray[Any]
@@ -176,7 +177,7 @@ def roi_align_backward(
     kind = one_of("mode", mode, _MODES)
     found = boxes(shape, rois, output_size, spatial_scale, batch_indices, axes)
     fitting("dy", dy, found.y_shape)
-    winners = _winners(indices, kind, found)
+    winners = checked_winners(indices, kind, kind != "avg", found.y_shape)
     dtype = float_dtype(dy.dtype).newbyteorder("=")
     slopes, dx = dy.astype(dtype), np.zeros(shape, dtype)
     unknown = None if winners is None else winners != -1
@@ -224,16 +225,3 @@ class RoIAlign(RoILayer):
         return roi_align_backward(
             dy, x_shape, corners, *sizes, batch_indices=images, indices=indices, **words
         )
-
-
-def _winners(indices: Any, kind: str, found: Boxes) -> Array | None:
-    if kind == "avg":
-        if indices is not None:
-            raise PoolError("indices", "None where mode is 'avg'", "others")
-        return None
-    if indices is None:
-        raise PoolError("indices", f"the winners where mode is {kind!r}", "None")
-    array = any_array("indices", indices)
-    if array.dtype != np.int64:
-        raise PoolTypeError("indices", "dtype int64", f"dtype {array.dtype}")
-    return fitting("indices", array, found.y_shape)

@@ -39,6 +39,10 @@ class Regions:
             shape[axis] = len(begin)
         return tuple(shape)
 
+    @property
+    def out(self) -> tuple[int, ...]:
+        return tuple(map(len, self.begin))
+
     @cached_property
     def kernel(self) -> tuple[int, ...]:
         """The largest window's size along each pooled axis."""
@@ -82,10 +86,15 @@ class Regions:
         return self.end[number][places]
 
 
-def adaptive(shape: tuple[int, ...], output_size: OutputSize, axes: Size | None) -> Regions:
+def adaptive(
+    shape: tuple[int, ...],
+    output_size: OutputSize,
+    axes: Size | None,
+    argument: str = "output_size",
+) -> Regions:
     """Region i of `out` over n cells is floor(i * n / out) to ceil((i + 1) * n / out)."""
-    pooled = asked_axes("output_size", shape, output_size, axes)
-    sizes = asked_sizes("output_size", shape, output_size, pooled)
+    pooled = asked_axes(argument, shape, output_size, axes)
+    sizes = asked_sizes(argument, shape, output_size, pooled)
     return _adaptive(shape, *ascending(pooled, sizes))
 
 

@@ -8,13 +8,19 @@ from typing import Any, Literal, SupportsIndex, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arguments import any_array, as_array
-from ..errors import PoolTypeError
+from ..arguments import as_array
 from ..geometry import Size, plain_shape, row_major
 from ..indices import refuse_index, to_positions
 from .boxes import Boxes, RoILayer, boxes
 from .regions import Cells, OutputSize, Regions, along
-from .uneven import POSITIONS, Positions, asked_positions, max_of, scatter_positions
+from .uneven import (
+    POSITIONS,
+    Positions,
+    asked_positions,
+    checked_positions,
+    max_of,
+    scatter_positions,
+)
 from .words import fitting, one_of, pooling
 
 Array = NDArray[Any]
@@ -154,10 +160,7 @@ def roi_max_pool_backward(
     found = boxes(shape, rois, output_size, spatial_scale, batch_indices, axes)
     form = one_of("index_form", index_form, POSITIONS)
     fitting("dy", dy, found.y_shape)
-    at = any_array("indices", indices)
-    if at.dtype != np.int64:
-        raise PoolTypeError("indices", "dtype int64", f"dtype {at.dtype}")
-    fitting("indices", at, found.y_shape)
+    at = checked_positions(indices, found.y_shape)
     cells, wrong = _located(at, found, "plane" if form == "plane" else "tensor", *_bins(found))
     if wrong.any():
         refuse_index(at, found, int(wrong.argmax()))

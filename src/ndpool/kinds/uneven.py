@@ -16,8 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import any_array
 from ..dtypes import sum_dtype
 from ..engines.numpy import beats
+from ..errors import PoolError, PoolTypeError
 from ..indices import (
     IndexForm,
     asked_form,
@@ -45,6 +47,25 @@ def asked_positions(asked: object) -> Positions | None:
     if isinstance(asked, (bool, np.bool_)):
         return "plane" if asked else None
     return "plane" if one_of("return_indices", asked, POSITIONS) == "plane" else "tensor"
+
+
+def checked_positions(indices: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """`indices` as int64 of this shape; its values are not looked at."""
+    array = any_array("indices", indices)
+    if array.dtype != np.int64:
+        raise PoolTypeError("indices", "dtype int64", f"dtype {array.dtype}")
+    return fitting("indices", array, shape)
+
+
+def checked_winners(
+    indices: Any, mode: str, has_winners: bool, shape: tuple[int, ...]
+) -> NDArray[np.int64] | None:
+    """The winners of a kind that has them in some of its modes, and None in the others."""
+    if has_winners:
+        return checked_positions(indices, shape)
+    if indices is not None:
+        raise PoolError("indices", f"None for {mode!r}", "others")
+    return None
 
 
 def pooled_max(x: Array, regions: Regions, asked: bool | IndexForm) -> Any:
