@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .engines.native import set_num_threads
+from .engines.native import set_kept_memory, set_num_threads
 from .errors import PoolError
 from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
@@ -119,6 +119,7 @@ __all__ = [
     "roi_align_backward",
     "roi_max_pool",
     "roi_max_pool_backward",
+    "set_kept_memory",
     "set_num_threads",
     "soft_pool",
     "soft_pool_backward",
