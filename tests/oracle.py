@@ -159,3 +159,19 @@ def fold_backward(x, dy, sums, slopes):
         for at, slope in zip(cells, along, strict=True):
             dx[at] += dy_here * slope
     return np.array(dx, object).reshape(x.shape)
+
+
+def windows_of(x, axes, kernel, stride, dilation, pads, ceil_mode=False, fill=0):
+    """All windows, shaped (windows, taps), with `fill` where they reach into padding."""
+    per_axis = all_windows(x.shape, axes, kernel, stride, dilation, pads, ceil_mode)
+    taps_of = [1] * x.ndim
+    for axis, k in zip(axes, kernel, strict=True):
+        taps_of[axis] = k
+    y_shape = tuple(len(along) for along in per_axis)
+    w = np.full((*y_shape, *taps_of), fill, x.dtype)
+    for place in product(*map(range, y_shape)):
+        inside = [along[at] for along, at in zip(per_axis, place, strict=True)]
+        for pairs in product(*inside):
+            taps, cells = zip(*pairs, strict=True)
+            w[(*place, *taps)] = x[cells]
+    return w.reshape(*y_shape, *kernel)

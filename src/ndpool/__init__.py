@@ -62,8 +62,17 @@ if TYPE_CHECKING:
     from .kinds.total import SumPool as SumPool
     from .kinds.total import sum_pool as sum_pool
     from .kinds.total import sum_pool_backward as sum_pool_backward
+    from .kinds.unpool import MaxUnpool as MaxUnpool
+    from .kinds.unpool import max_unpool as max_unpool
+    from .kinds.unpool import max_unpool_backward as max_unpool_backward
     from .kinds.whole import global_avg_pool as global_avg_pool
     from .kinds.whole import global_max_pool as global_max_pool
+    from .maps.columns import col2im as col2im
+    from .maps.columns import im2col as im2col
+    from .maps.windows import overlap_add as overlap_add
+    from .maps.windows import windows as windows
+    from .maps.winners import gather_winners as gather_winners
+    from .maps.winners import scatter_winners as scatter_winners
 
 __version__ = "0.1.0"
 __all__ = [
@@ -76,6 +85,7 @@ __all__ = [
     "LPPool",
     "MaxBlurPool",
     "MaxPool",
+    "MaxUnpool",
     "MedianPool",
     "MinPool",
     "MixedPool",
@@ -95,30 +105,37 @@ __all__ = [
     "blur_pool",
     "blur_pool_backward",
     "check",
+    "col2im",
     "convert_indices",
     "explain",
     "fractional_max_pool",
     "fractional_max_pool_backward",
+    "gather_winners",
     "gem_pool",
     "gem_pool_backward",
     "global_avg_pool",
     "global_max_pool",
+    "im2col",
     "lp_pool",
     "lp_pool_backward",
     "max_blur_pool",
     "max_blur_pool_backward",
     "max_pool",
     "max_pool_backward",
+    "max_unpool",
+    "max_unpool_backward",
     "median_pool",
     "median_pool_backward",
     "min_pool",
     "min_pool_backward",
     "mixed_pool",
     "mixed_pool_backward",
+    "overlap_add",
     "roi_align",
     "roi_align_backward",
     "roi_max_pool",
     "roi_max_pool_backward",
+    "scatter_winners",
     "set_kept_memory",
     "set_num_threads",
     "soft_pool",
@@ -129,9 +146,10 @@ __all__ = [
     "stochastic_pool_backward",
     "sum_pool",
     "sum_pool_backward",
+    "windows",
 ]
 # What is imported when it is first asked for, so that `import ndpool` stays as light as NumPy's:
-# modules that can be called (see `ndpool.callable`), and names by their module in `kinds`.
+# modules that can be called (see `ndpool.callable`), names by their module in `kinds` or `maps`.
 _CALLABLE_MODULES = ("check", "explain")
 _KINDS = {
     "adaptive": (
@@ -165,16 +183,23 @@ _KINDS = {
     "soft": ("SoftPool", "soft_pool", "soft_pool_backward"),
     "stochastic": ("StochasticPool", "stochastic_pool", "stochastic_pool_backward"),
     "total": ("SumPool", "sum_pool", "sum_pool_backward"),
+    "unpool": ("MaxUnpool", "max_unpool", "max_unpool_backward"),
     "whole": ("global_avg_pool", "global_max_pool"),
+}
+_MAPS = {
+    "columns": ("col2im", "im2col"),
+    "windows": ("overlap_add", "windows"),
+    "winners": ("gather_winners", "scatter_winners"),
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _CALLABLE_MODULES:
         return import_module(f".{name}", __name__)
-    for module, names in _KINDS.items():
-        if name in names:
-            return getattr(import_module(f".kinds.{module}", __name__), name)
+    for folder, modules in (("kinds", _KINDS), ("maps", _MAPS)):
+        for module, names in modules.items():
+            if name in names:
+                return getattr(import_module(f".{folder}.{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

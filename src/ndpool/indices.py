@@ -11,6 +11,7 @@ tensor   int64     the row-major position in the whole array, as ONNX has it
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -82,6 +83,14 @@ def to_positions(offsets: Array, geometry: Windows, form: IndexForm, positions: 
     written. What is written up to then ends at byte 8j, what is still to be read begins at
     8N - bN + bj, and as (8 - b)j <= (8 - b)N the one is never past the other.
     """
+    for block, at in position_blocks(offsets, geometry, form):
+        positions[block] = at
+
+
+def position_blocks(
+    offsets: Array, geometry: Windows, form: IndexForm
+) -> Iterator[tuple[Block, Array]]:
+    """Block by block the positions of `form` "plane" or "tensor" that the `offsets` stand for."""
     steps = _steps(geometry, form)
     for block in blocks(geometry.y_shape):
         left = offsets[block].astype(np.int64)
@@ -91,7 +100,19 @@ def to_positions(offsets: Array, geometry: Windows, form: IndexForm, positions: 
         for number, weight in enumerate(geometry.weights):
             tap, left = _divided(left, weight)
             total += _cell(geometry, number, block, tap) * steps[number]
-        positions[block] = total
+        yield block, total
+
+
+def as_offsets(indices: object, geometry: Windows, form: object) -> Array:
+    """Winners in any form as offsets in the window; of those in that form only the dtype and shape
+    are looked at."""
+    known = checked_form("index_form", form)
+    winners = checked_indices(indices, geometry, known)
+    if known == "window":
+        return winners
+    offsets = np.empty(geometry.y_shape, geometry.index_dtype)
+    to_offsets(winners, geometry, known, offsets)
+    return offsets
 
 
 def to_offsets(positions: Array, geometry: Windows, form: IndexForm, offsets: Array) -> None:

@@ -1,0 +1,12 @@
+"""The linear maps behind the kinds of pooling, each beside its adjoint, and what is built of them.
+
+============================ ================================================================
+map                          adjoint
+============================ ================================================================
+`winners.gather_winners`     `winners.scatter_winners`, the gradient of max pooling
+`windows.windows`            `windows.overlap_add`
+`columns.im2col`             `columns.col2im`
+============================ ================================================================
+
+`reduce` folds each window with a reduction of the caller's; `cells` moves cells and windows.
+"""
