@@ -16,10 +16,10 @@ from .regions import Cells, OutputSize, Regions, along
 from .uneven import (
     POSITIONS,
     Positions,
+    added,
     asked_positions,
     checked_positions,
     max_of,
-    scatter_positions,
 )
 from .words import fitting, one_of, pooling
 
@@ -165,7 +165,7 @@ def roi_max_pool_backward(
     if wrong.any():
         refuse_index(at, found, int(wrong.argmax()))
     won = at >= 0
-    return scatter_positions(dy[won], cells[won], shape)
+    return added([(dy[won], cells[won])], shape, dy.dtype)
 
 
 class RoIPool(RoILayer):

@@ -10,6 +10,7 @@ windows that a cell lies in stand next to each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import Any, Literal
 
@@ -22,13 +23,12 @@ from ..engines.numpy import beats
 from ..errors import PoolError, PoolTypeError
 from ..indices import (
     IndexForm,
+    as_offsets,
     asked_form,
-    checked_form,
-    checked_indices,
     first_outside,
     offsets_at_the_end,
+    position_blocks,
     refuse_index,
-    to_offsets,
     to_positions,
 )
 from ..pool import max_pool, max_pool_backward
@@ -103,12 +103,7 @@ def pooled_max_backward(dy: Array, indices: Any, regions: Regions, asked: Any) -
             index_form=asked,
         )
     fitting("dy", dy, regions.y_shape)
-    form = checked_form("index_form", asked)
-    winners = checked_indices(indices, regions, form)
-    if form != "window":
-        positions, winners = winners, np.empty(regions.y_shape, regions.index_dtype)
-        to_offsets(positions, regions, form, winners)
-    return scatter(dy, winners, regions)
+    return scatter(dy, as_offsets(indices, regions, asked), regions)
 
 
 def pooled_mean(x: Array, regions: Regions) -> Array:
@@ -152,18 +147,19 @@ def scatter(dy: Array, offsets: Array, regions: Regions) -> Array:
     """
     if (position := first_outside(offsets, regions)) is not None:
         refuse_index(offsets, regions, position)
-    positions = np.empty(offsets.shape, np.int64)
-    to_positions(offsets, regions, "tensor", positions)
-    return scatter_positions(dy, positions, regions.shape)
+    at = position_blocks(offsets, regions, "tensor")
+    return added(((dy[block], positions) for block, positions in at), regions.shape, dy.dtype)
 
 
-def scatter_positions(dy: Array, positions: Array, shape: tuple[int, ...]) -> Array:
-    """dx of `shape`: each dy added to the cell at this position in the whole array."""
-    dtype = sum_dtype(dy.dtype).newbyteorder("=")
-    dx = np.zeros(prod(shape), dtype)
+def added(
+    parts: Iterable[tuple[Array, Array]], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Array:
+    """dx of `shape` and `dtype`: each number of the parts added to the cell at its position."""
+    dx = np.zeros(prod(shape), sum_dtype(dtype).newbyteorder("="))
     with np.errstate(over="ignore", invalid="ignore"):
-        np.add.at(dx, positions.reshape(-1), dy.astype(dtype, copy=False).reshape(-1))
-        return dx.astype(dy.dtype, copy=False).reshape(shape)
+        for numbers, positions in parts:
+            np.add.at(dx, positions.reshape(-1), numbers.astype(dx.dtype).reshape(-1))
+        return dx.astype(dtype, copy=False).reshape(shape)
 
 
 def sums_of(x: Array, regions: Regions, dtype: np.dtype[Any]) -> Array:
