@@ -89,9 +89,13 @@ def combined(x: Array, matrix: Array, axis: int) -> Array:
     shape = list(x.shape)
     shape[axis] = len(matrix)
     total = np.zeros(shape, x.dtype)
-    for cell in range(x.shape[axis]):
-        rows = np.flatnonzero(matrix[:, cell])
-        if len(rows):
-            weights = along(matrix[rows, cell].astype(x.dtype), axis, x.ndim)
-            total[at(axis, rows)] += x[at(axis, slice(cell, cell + 1))] * weights
+    # the cells that have weights first, in their order
+    cells = np.argsort(matrix == 0, axis=1, kind="stable")
+    counts = np.count_nonzero(matrix, axis=1)
+    for place in range(counts.max(initial=0)):
+        rows = np.flatnonzero(counts > place)
+        here = cells[rows, place]
+        weights = along(matrix[rows, here].astype(x.dtype), axis, x.ndim)
+        every = slice(None) if len(rows) == len(matrix) else rows
+        total[at(axis, every)] += x.take(here, axis) * weights
     return total

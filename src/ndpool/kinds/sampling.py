@@ -66,10 +66,10 @@ class SampledBox(NamedTuple):
         Shapes: (bins); int64, row-major over the bin's samples and then a sample's corners.
         """
         d = len(self.axes)
+        # the cell before or behind a sample along each axis, row-major; None is both
+        corners: Any = product((0, 1), repeat=d) if by_corner else [(None,) * d]
         # (image axes, pooled ones with bins * samples) for each corner, or for all of them as one
-        found = [
-            self._values(cells, some) for some in (_corners(d) if by_corner else [(None,) * d])
-        ]
+        found = [self._values(cells, some) for some in corners]
         values = np.stack(found, axis=-1)
         # -> (image axes, pooled ones with bins, samples of each pooled axis, corners)
         split: list[int] = []
@@ -91,21 +91,23 @@ class SampledBox(NamedTuple):
 
     def scatter(self, dy: Array, winners: Array, by_corner: bool, dx: Array) -> None:
         """Each dy to the cells of the sample that won, or to that corner of it."""
-        d = len(self.axes)
-        sample, corner = np.divmod(winners, 2**d if by_corner else 1)
-        steps = row_major(dx.shape)
-        for bits in _bits(corner, d) if by_corner else _corners(d):
-            weight, at = np.ones((), dy.dtype), np.zeros((), np.int64)
-            left = sample
-            for number, axis in enumerate(self.axes):
-                within, left = np.divmod(left, prod(self.grid[number + 1 :]))
-                samples = self.samples[number]
-                bins = along(np.arange(len(samples.cells)), axis, self.ndim)
-                weight = weight * samples.weights[bins, within, bits[number]].astype(dy.dtype)
-                at = at + samples.cells[bins, within, bits[number]] * steps[axis]
-            for axis, n in enumerate(dx.shape):
-                if axis not in self.axes:
-                    at = at + along(np.arange(n), axis, self.ndim) * steps[axis]
+        d, steps = len(self.axes), row_major(dx.shape)
+        left, corner = np.divmod(winners, 2**d) if by_corner else (winners, None)
+        start = np.zeros((), np.int64)
+        for axis, n in enumerate(dx.shape):
+            if axis not in self.axes:
+                start = start + along(np.arange(n), axis, self.ndim) * steps[axis]
+        taken = []  # of each axis, for each choice there: positions and weights of y's shape
+        for number, (axis, samples) in enumerate(zip(self.axes, self.samples, strict=True)):
+            bins, count, _ = samples.cells.shape
+            within, left = np.divmod(left, prod(self.grid[number + 1 :]))
+            row = (within + along(np.arange(bins) * count, axis, self.ndim)) * 2
+            bits = (0, 1) if corner is None else (corner >> (d - 1 - number) & 1,)
+            at, weights = samples.cells * steps[axis], samples.weights.astype(dy.dtype)
+            taken.append([(at.take(row + bit), weights.take(row + bit)) for bit in bits])
+        for choice in product(*taken):
+            weight = prod((weight for _, weight in choice), start=np.ones((), dy.dtype))
+            at = sum((at for at, _ in choice), start=start)
             parts = np.where(weight == 0, dy.dtype.type(0), dy * weight)
             np.add.at(dx.reshape(-1), at.reshape(-1), parts.reshape(-1))
 
@@ -136,13 +138,3 @@ def sampled_boxes(boxes: Boxes, sampling_ratio: Any, aligned: Any) -> Iterator[S
         box = SampledBox(number, image, axes, samples, len(boxes.shape) - 1)
         if all(box.grid):
             yield box
-
-
-def _corners(d: int) -> list[tuple[Any, ...]]:
-    """All choices of the cell before or behind a sample along each axis, row-major."""
-    return list(product((0, 1), repeat=d))
-
-
-def _bits(corner: Array, d: int) -> list[tuple[Array, ...]]:
-    """Numbers of corners as one such choice."""
-    return [tuple(corner >> (d - 1 - number) & 1 for number in range(d))]
