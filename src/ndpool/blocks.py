@@ -9,11 +9,10 @@ MOST = 8192  # elements of a block: some temporaries of 64 KiB each, where they 
 
 
 def blocks(shape: tuple[int, ...], most: int = MOST) -> Iterator[tuple[slice, ...]]:
-    """Slices that cut an array of this shape into blocks, none of them for an empty array.
+    """Slices that cut an array of this shape into blocks of at most so many elements.
 
-    A block has at most `most` elements.
-
-    Each block is one run of the row-major order, and they come in that order.
+    Each block is one run of the row-major order, and they come in that order; of an
+    empty array there is none.
 
     >>> list(blocks((3, 5000)))
     ... # doctest: +NORMALIZE_WHITESPACE

@@ -57,6 +57,15 @@ def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
         return dx.astype(dy.dtype, copy=False)
 
 
+def beats(new: Array, best: Array) -> Array:
+    """Where a cell wins over those before it: if it is higher, or the first NaN."""
+    with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN where float32 does not
+        wins: Array = new > best
+    if new.dtype.kind not in "iub":
+        wins |= (new != new) & (best == best)
+    return wins
+
+
 def _by_taps(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
     # With nothing seen yet the lowest value stands at the first tap that is no padding: the right
     # answer already if no cell of the window is higher.
@@ -65,10 +74,7 @@ def _by_taps(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> N
         indices[...] = _first_inside(geometry)
     for offset, cells, outputs in taps(geometry):
         new, best = x[cells], y[outputs]
-        with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN where float32 does not
-            wins = new > best
-        if x.dtype.kind not in "iub":
-            wins |= (new != new) & (best == best)  # NaN beats all but an earlier NaN
+        wins = beats(new, best)
         np.copyto(best, new, where=wins)
         if indices is not None:
             np.copyto(indices[outputs], offset, where=wins, casting="unsafe")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import PoolError, PoolTypeError, shown
+from ..errors import PoolError, shown
 from ..geometry import Geometry, Size
 from .layer import Layer
 from .mechanism import float_dtype, float_result, spread, window_sums
-from .words import Words, flag, opened, opened_gradient, pooling
+from .words import Words, flag, opened, opened_gradient, pooling, whole
 
 Array = NDArray[Any]
 
@@ -128,13 +127,8 @@ def _divisors(shapes: Geometry, count_include_pad: object, override: object) -> 
     return counts
 
 
-def _positive(argument: str, value: Any) -> int:
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise PoolTypeError(argument, "an integer or None", shown(value))
-    try:
-        number = operator.index(value)
-    except TypeError:  # such as an array of more than one
-        raise PoolTypeError(argument, "an integer or None", shown(value)) from None
+def _positive(argument: str, value: object) -> int:
+    number = whole(argument, value, " or None")
     if not 1 <= number < 2**63:
         raise PoolError(argument, "an integer from 1 to 2**63 - 1", shown(value))
     return number

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import engines
 from ..dtypes import sum_dtype
 from ..engines.slices import Slices, taps, windows, windows_are_fewer
 from ..geometry import Geometry
@@ -74,6 +75,29 @@ def spread(
                 slopes = slopes * slope(*x_of(cells, dtype), *others)
             sums += slopes
     return dx
+
+
+def window_max(x: Array, geometry: Geometry) -> Array:
+    """For each window the largest of its cells, NaN if there is one; in x's dtype."""
+    largest = np.empty(geometry.y_shape, x.dtype)
+    engines.choose(None, x.dtype, geometry).max_pool(x, geometry, largest, None)
+    return largest
+
+
+def window_counts(geometry: Geometry) -> Array:
+    """How many cells of the input each window has, float64; broadcasts to y."""
+    counts = np.ones((1,) * len(geometry.shape))
+    for number, axis in enumerate(geometry.axes):
+        along = [1] * len(geometry.shape)
+        along[axis] = -1
+        counts = counts * geometry.taps_inside(number).reshape(along)
+    return counts
+
+
+def total(values: Array) -> float:
+    """The sum of all, in float64 and in the same order for every memory layout."""
+    with np.errstate(all="ignore"):
+        return float(np.ascontiguousarray(values).sum(dtype=np.float64))
 
 
 def float_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from numbers import Real
 from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import engines
 from ..arguments import as_array
-from ..errors import PoolError, PoolTypeError, shown
+from ..errors import PoolError, shown
 from ..geometry import Size
 from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_sums
+from .mechanism import float_dtype, float_result, spread, window_max, window_sums
 from .smooth import Smooth
-from .words import Words, fitting, opened, opened_gradient, placed, pooling
+from .words import Words, finite, fitting, opened, opened_gradient, placed, pooling
 
 Array = NDArray[Any]
 
@@ -49,8 +46,8 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
     p = _norm_type(norm_type)
     x, shapes = opened(x, kernel_size, words)
     dtype = float_dtype(x.dtype)
-    sizes, largest = np.abs(x.astype(dtype)), np.empty(shapes.y_shape, dtype)
-    engines.choose(None, dtype, shapes).max_pool(sizes, shapes, largest, None)
+    sizes = np.abs(x.astype(dtype))
+    largest = window_max(sizes, shapes)
     scale = np.where((largest == 0) | np.isinf(largest), dtype.type(1), largest)
     sums = window_sums(sizes, shapes, dtype, lambda cells, by: (cells / by) ** p, scale)
     with np.errstate(over="ignore"):
@@ -124,7 +121,7 @@ def smooth(x: Array, norm_type: float, kernel_size: Size, **words: Unpack[Words]
     wide = x.astype(float_dtype(x.dtype))
     y = lp_pool(wide, norm_type, kernel_size, **words)
     shapes = placed(x.shape, kernel_size, words)
-    return Smooth(wide, shapes, lambda cells, norm: (slope(cells, norm),), (y,))
+    return Smooth(wide, shapes, lambda cells, norm: (slope(cells, norm),) * 2, (y,))
 
 
 def _slope(p: float) -> Callable[[Array, Array], Array]:
@@ -146,12 +143,7 @@ def _slope(p: float) -> Callable[[Array, Array], Array]:
 
 
 def _norm_type(value: object) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise PoolTypeError("norm_type", "a number", shown(value))
-    try:
-        p = float(value)
-    except OverflowError:
-        p = math.inf
-    if not 0 < p < math.inf:
-        raise PoolError("norm_type", "a finite number above 0", shown(value))
+    p = finite("norm_type", value)
+    if not p > 0:
+        raise PoolError("norm_type", "a number above 0", shown(value))
     return p

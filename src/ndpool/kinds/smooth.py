@@ -1,9 +1,10 @@
 """Smooth kinds: forward mode and second order follow from what they say about their slope.
 
-A smooth kind says which values it has of each window, y first, and by what each of them changes
-when a cell does: its slope, as an analytic function of that cell and the values. Then
+A smooth kind says by what y changes when one of its cells does: the slope, as an analytic function
+of that cell and of some values that it has of each window, y among them perhaps; and in the same
+way by what those values change. Then
 
-- along a tangent, a value changes by the sum over its window's cells of slope times tangent;
+- along a tangent, y or a value changes by the sum over its window's cells of slope times tangent;
 - the slope itself changes by what the complex step says. An analytic function of ``x + i h t`` is,
   but for terms of h**2, its value at x plus ``i h`` times its derivative along t; with h = 1e-30
   those terms are gone and nothing was subtracted, so that the derivative is right to rounding.
@@ -30,7 +31,7 @@ _STEP = 1e-30
 class Smooth(NamedTuple):
     """A smooth kind at one x, float; the values are of y's shape or broadcast to it.
 
-    `slopes` takes cells and the values there and gives a tuple: the slope of each value. It must be
+    `slopes` takes cells and the values there, and gives y's slope and then each value's. It must be
     analytic: no `abs`, and comparisons only of real parts.
     """
 
@@ -40,7 +41,7 @@ class Smooth(NamedTuple):
     values: tuple[Array, ...]
 
     def along(self, tangent: Array) -> Array:
-        """What y changes by along the tangent, in float64 unless all is of smaller floats."""
+        """What y changes by along the tangent."""
         return self._change(tangent, 0)
 
     def bend(self, tangent: Array, dy: Array) -> Array:
@@ -48,7 +49,7 @@ class Smooth(NamedTuple):
 
         By symmetry of second derivatives it is the gradient of ``(dy * along(tangent)).sum()``.
         """
-        changes = [self._change(tangent, number) for number in range(len(self.values))]
+        changes = [self._change(tangent, number) for number in range(1, len(self.values) + 1)]
         x, *values = (
             at + 1j * _STEP * by.astype(np.float64)
             for at, by in zip((self.x, *self.values), (tangent, *changes), strict=True)
@@ -61,7 +62,7 @@ class Smooth(NamedTuple):
         return bent / _STEP
 
     def _change(self, tangent: Array, number: int) -> Array:
-        """What value `number` changes by along the tangent."""
+        """What y (0) or a value (from 1) changes by along the tangent."""
         both = self.x + 1j * tangent  # the two arrays as one, so that they go together
 
         def term(cells: Array, *values: Array) -> Array:

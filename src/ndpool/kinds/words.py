@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
+import operator
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, TypeVar, get_type_hints
+from numbers import Real
+from typing import Any, SupportsIndex, TypedDict, TypeVar, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +17,7 @@ from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Geometry, Padding, Size, geometry, plain_shape
 
 Array = NDArray[Any]
+Seed = SupportsIndex | np.random.Generator | None
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -102,3 +106,46 @@ def flag(argument: str, value: object) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise PoolTypeError(argument, "True or False", shown(value))
     return bool(value)
+
+
+def finite(argument: str, value: object) -> float:
+    """A finite number as Python's own."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise PoolTypeError(argument, "a number", shown(value))
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise PoolError(argument, "a finite number", shown(value))
+    return number
+
+
+def whole(argument: str, value: object, others: str = "") -> int:
+    """An integer as Python's own; `others` is what the message says may be there, too."""
+    if not isinstance(value, (bool, np.bool_)) and hasattr(value, "__index__"):
+        try:
+            return operator.index(value)
+        except TypeError:  # such as an array of more than one
+            pass
+    raise PoolTypeError(argument, f"an integer{others}", shown(value))
+
+
+def one_of(argument: str, value: object, choices: Sequence[str]) -> str:
+    """One of these words."""
+    expected = f"one of {', '.join(map(repr, choices))}"
+    if not isinstance(value, str):
+        raise PoolTypeError(argument, expected, shown(value))
+    if value not in choices:
+        raise PoolError(argument, expected, shown(value))
+    return str(value)
+
+
+def generator(argument: str, rng: Seed) -> np.random.Generator:
+    """NumPy's generator of this seed; the generator itself if it is one."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    seed = None if rng is None else whole(argument, rng, ", a numpy.random.Generator or None")
+    if seed is not None and seed < 0:
+        raise PoolError(argument, "a seed of at least 0", shown(rng))
+    return np.random.default_rng(seed)
