@@ -123,7 +123,8 @@ def gem_pool_backward(
         y = np.exp(log_mean / power)  # over scale
         sums = window_counts(shapes).astype(dtype) * (1 + growth)
         logs = window_sums(cells, shapes, dtype, entropy, scale) / sums
-        dp = total(dy.astype(dtype) * (scale * y * (logs - log_mean / power) / power))
+        y_by_p = scale.astype(np.float64) * (y * (logs - log_mean / power) / power)
+        dp = total(dy.astype(np.float64) * y_by_p)
         dx = spread(dy, shapes, dtype, slope, cells, scale, y / sums)
         dx[x.astype(dtype) < dtype.type(eps)] = 0
     return float_result(dx, dy.dtype), dp
