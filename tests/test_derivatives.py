@@ -10,7 +10,7 @@ from kind_cases import cases
 from test_bad_input import NO_ARRAYS, refusal
 
 import ndpool
-from ndpool.maps.derivative import _SORTS
+from ndpool.maps.sorts import SORTS
 
 KINDS = {  # name: what it takes before kernel_size
     "avg": (),
@@ -56,15 +56,15 @@ def test_every_kind_with_a_backward_has_a_derivative():
     """Those that have none, with the reason."""
     without = {"max_unpool": "its input is not pooled: max_unpool_backward is gather_winners"}
     kinds = {name.removesuffix("_backward") for name in ndpool.__all__ if "_backward" in name}
-    assert kinds - {"double"} == set(_SORTS) | set(without)
-    assert {f"{name}_pool" for name in KINDS} | set(REGIONS) == set(_SORTS)
+    assert kinds - {"double"} == set(SORTS) | set(without)
+    assert {f"{name}_pool" for name in KINDS} | set(REGIONS) == set(SORTS)
 
 
 @each_kind
 def test_forward_and_reverse_are_adjoint(name):
     """tangent -> along . dy == tangent . back(dy); y is the function's own."""
     checked = 0
-    for case, _ in cases()[:200]:
+    for case, _ in cases()[:120]:
         rng = np.random.default_rng(case.seed)
         x = numbers(name, rng, case.x.shape)
         tangent = rng.standard_normal(x.shape)
@@ -83,7 +83,7 @@ def test_forward_and_reverse_are_adjoint(name):
         assert change.dtype == dx.dtype == np.float64
         assert np.isclose((change * dy).sum(), (tangent * dx).sum(), rtol=1e-11, atol=1e-12), case
         checked += x.size > 0
-    assert checked > 120
+    assert checked > 80
 
 
 @pytest.mark.parametrize("name", ["max", "min", "sum"])
@@ -150,7 +150,7 @@ def test_smooth_kinds_equal_complex_steps_of_a_window(name):
     """A step of y along the tangent is jvp; one of dx is the second result of double backward."""
     value, slopes = WINDOWS[name]
     step = 1e-30
-    for case, sums in cases()[:120]:
+    for case, sums in cases()[:70]:
         rng = np.random.default_rng(case.seed)
         x = numbers(name, rng, case.x.shape)
         tangent = rng.standard_normal(x.shape)
@@ -373,6 +373,8 @@ def test_bad_input():
         assert "expected shape" in refusal(call, a=np.ones((1, 2, 4, 5)))
         for junk in (0, 8, None, "3", (3, -1)):
             assert refusal(call, size=junk).startswith("kernel_size: ")
+        for word, value in (("ties", "split"), ("nan_policy", "omit"), ("where", [True])):
+            assert refusal(call, **{word: value}).startswith(f"{word}: expected ")
         for word in ("strides", "return_indices", "out"):
             with pytest.raises(TypeError, match=word):
                 call(**{word: True})

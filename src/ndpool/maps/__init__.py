@@ -8,5 +8,6 @@ map                          adjoint
 `columns.im2col`             `columns.col2im`
 ============================ ================================================================
 
-`reduce` folds each window with a reduction of the caller's; `cells` moves cells and windows.
+`reduce` folds each window with a reduction of the caller's (by `fold`), `cells` moves cells and
+windows. `derivative` has forward mode, reverse mode and double backward for every kind in `sorts`.
 """
