@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Unpack
 
 import numpy as np
@@ -115,9 +116,6 @@ def gem_pool_backward(
         terms: Array = np.where(powers == 0, dtype.type(0), powers * logs)
         return terms
 
-    def slope(cells: Array, scale: Array, share: Array) -> Array:
-        return share * np.exp((power - 1) * np.log(cells / scale))
-
     with np.errstate(all="ignore"):
         log_mean = np.log1p(growth)
         y = np.exp(log_mean / power)  # over scale
@@ -125,7 +123,7 @@ def gem_pool_backward(
         logs = window_sums(cells, shapes, dtype, entropy, scale) / sums
         y_by_p = scale.astype(np.float64) * (y * (logs - log_mean / power) / power)
         dp = total(dy.astype(np.float64) * y_by_p)
-        dx = spread(dy, shapes, dtype, slope, cells, scale, y / sums)
+        dx = spread(dy, shapes, dtype, _slope(power), cells, scale, y / sums)
         dx[x.astype(dtype) < dtype.type(eps)] = 0
     return float_result(dx, dy.dtype), dp
 
@@ -168,16 +166,27 @@ def smooth(
     power, shapes = _power(p), placed(x.shape, kernel_size, words)
     raised = _raised(x, float_dtype(x.dtype), eps)
     scale, growth = _scaled_mean(raised, power, shapes)
-    counts = np.broadcast_to(window_counts(shapes).astype(raised.dtype), shapes.y_shape)
+    sums = window_counts(shapes).astype(raised.dtype) * (1 + growth)
+    with np.errstate(all="ignore"):
+        share = np.exp(np.log1p(growth) / power) / sums
+    slope = _slope(power)
 
-    def slopes(cells: Array, scale: Array, counts: Array, mean: Array) -> tuple[Array, ...]:
-        ratio = np.where(cells.real < eps, raised.dtype.type(eps), cells) / scale
-        part = np.exp((power - 1) * np.log(ratio)) * (cells.real >= eps) / counts
+    def slopes(cells: Array, scale: Array, share: Array, sums: Array) -> tuple[Array, ...]:
+        inside = cells.real >= eps
+        along = inside * slope(np.where(inside, cells, raised.dtype.type(eps)), scale, share)
+        of_sums = power * along / (share * scale)
         # y is the same for every scale, so that the scale may be taken not to change
-        none = np.zeros_like(part)
-        return mean ** (1 / power - 1) * part, none, none, power * part / scale
+        return along, 0 * along, (1 / power - 1) * of_sums * share / sums, of_sums
 
-    return Smooth(x.astype(raised.dtype), shapes, slopes, (scale, counts, 1 + growth))
+    return Smooth(x.astype(raised.dtype), shapes, slopes, (scale, share, sums))
+
+
+def _slope(p: float) -> Callable[[Array, Array, Array], Array]:
+    def slope(cells: Array, scale: Array, share: Array) -> Array:
+        slopes: Array = share * np.exp((p - 1) * np.log(cells / scale))
+        return slopes
+
+    return slope
 
 
 def _scaled_mean(cells: Array, p: float, shapes: Geometry) -> tuple[Array, Array]:
