@@ -301,6 +301,30 @@ def test_equal_to_torch():
         assert np.allclose(for_x, bent, rtol=1e-10, atol=1e-11), (name, d)
 
 
+@each_kind
+def test_infinities_and_nan_stay_in_their_windows(name):
+    """No warning, and no other window's derivative is touched."""
+    x = np.linspace(0.5, 2, 12).reshape(2, 6)
+    tangent = np.linspace(-1, 1, 12).reshape(2, 6)
+    words = {"blur": 1} if name == "max_blur" else {}
+    _, usual = jvp(name, x, tangent, 2, **words)
+    for bad in (np.nan, np.inf, -np.inf):
+        for spoilt in (x, tangent):
+            if bad == -np.inf and (name in POSITIVE) and spoilt is x:
+                continue
+            old, spoilt[0, 2] = spoilt[0, 2], bad
+            y, change = jvp(name, x, tangent, 2, **words)
+            double_backward(name, tangent, np.ones_like(y), x, 2, **words)
+            assert np.array_equal(change[0, [0, 2]], usual[0, [0, 2]])
+            spoilt[0, 2] = old
+
+
+def test_an_infinite_tangent_is_an_infinite_change():
+    x, tangent = np.array([[1.0, 2.0]]), np.array([[np.inf, 0.0]])
+    for name in ("avg", "gem", "lp", "sum"):
+        assert jvp(name, x, tangent, (2,))[1] == np.inf
+
+
 BOXES = [[0, 0.5, 1, 4.5, 3], [1, 1, 0, 3, 4], [0, 9, 9, 12, 12]]
 REGIONS = {  # name: calls of kinds that have no kernel_size, or another geometry
     "adaptive_avg_pool": [((3,), {}), (((2, 4),), {})],

@@ -51,7 +51,7 @@ class Smooth(NamedTuple):
         """
         changes = [self._change(tangent, number) for number in range(1, len(self.values) + 1)]
         x, *values = (
-            at + 1j * _STEP * by.astype(np.float64)
+            _complex(at.astype(np.float64), _STEP * by.astype(np.float64))
             for at, by in zip((self.x, *self.values), (tangent, *changes), strict=True)
         )
 
@@ -63,7 +63,7 @@ class Smooth(NamedTuple):
 
     def _change(self, tangent: Array, number: int) -> Array:
         """What y (0) or a value (from 1) changes by along the tangent."""
-        both = self.x + 1j * tangent  # the two arrays as one, so that they go together
+        both = _complex(self.x, tangent)  # the two arrays as one, so that they go together
 
         def term(cells: Array, *values: Array) -> Array:
             change: Array = self.slopes(cells.real, *values)[number] * cells.imag
@@ -71,3 +71,11 @@ class Smooth(NamedTuple):
 
         change: Array = window_sums(both, self.shapes, both.dtype, term, *self.values).real
         return change
+
+
+def _complex(real: Array, imaginary: Array) -> Array:
+    """The two as one array; ``real + 1j * imaginary`` is NaN where the second is infinite."""
+    dtype = np.result_type(real.dtype, imaginary.dtype, np.complex64)
+    both = np.empty(np.broadcast_shapes(real.shape, imaginary.shape), dtype)
+    both.real, both.imag = real, imaginary
+    return both

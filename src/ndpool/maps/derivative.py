@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments import as_array
@@ -50,7 +51,9 @@ def jvp(
     7(8), 1964; name and order of results are JAX's, as are `vjp`'s.
     """
     at, array = _at(pool, x, sizes, words)
-    return at.y, at.along(fitting("tangent", as_array("tangent", tangent), array.shape))
+    along = fitting("tangent", as_array("tangent", tangent), array.shape)
+    with np.errstate(all="ignore"):  # inf and NaN add up as they do in C
+        return at.y, at.along(along)
 
 
 def vjp(
@@ -121,7 +124,8 @@ def double_backward(
     at, array = _at(pool, x, sizes, words)
     tangent = fitting("ddx", as_array("ddx", ddx), array.shape)
     slopes = fitting("dy", as_array("dy", dy), at.y.shape)
-    return at.along(tangent), float_result(at.bend(tangent, slopes), array.dtype)
+    with np.errstate(all="ignore"):
+        return at.along(tangent), float_result(at.bend(tangent, slopes), array.dtype)
 
 
 # Words whose meaning depends on the values of x: with any other value the derivative is another.
