@@ -21,14 +21,18 @@ Seed = SupportsIndex | np.random.Generator | None
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Words(TypedDict, total=False):
-    """The geometry words of `ndpool.max_pool`, with its defaults."""
+class GeometryWords(TypedDict, total=False):
+    """The geometry words of `ndpool.max_pool`."""
 
     stride: Size | None
     padding: Padding
     dilation: Size
     ceil_mode: bool
     axes: Size | None
+
+
+class Words(GeometryWords, total=False):
+    """The words of a kind."""
 
 
 _DEFAULTS: dict[str, Any] = {
@@ -81,13 +85,13 @@ def opened_gradient(
     return fitting("dy", array, shapes.y_shape), shapes
 
 
-def placed(shape: tuple[int, ...], kernel_size: Size, words: Words) -> Geometry:
+def placed(shape: tuple[int, ...], kernel_size: Size, words: GeometryWords) -> Geometry:
     """The geometry of these arguments."""
     checked(words)
     return geometry(shape, kernel_size, **words)
 
 
-def checked(words: Words) -> None:
+def checked(words: GeometryWords) -> None:
     """Refuse a word that is none of `Words` by its name."""
     for word in words:
         if word not in _DEFAULTS:

@@ -12,14 +12,16 @@ from ..arguments import as_array
 from ..dtypes import sum_dtype
 from ..geometry import Size, plain_shape
 from ..kinds.mechanism import rounded
-from ..kinds.words import Words, fitting, placed, pooling
+from ..kinds.words import GeometryWords, fitting, placed, pooling
 from .cells import add, cut, filling, windows_shape, windows_view
 
 Array = NDArray[Any]
 
 
 @pooling
-def windows(x: ArrayLike, kernel_size: Size, *, fill: Any = 0, **words: Unpack[Words]) -> Array:
+def windows(
+    x: ArrayLike, kernel_size: Size, *, fill: Any = 0, **words: Unpack[GeometryWords]
+) -> Array:
     """All windows of `x`: im2col for any number of axes, before any reshaping.
 
     >>> import numpy as np, ndpool
@@ -60,7 +62,10 @@ def windows(x: ArrayLike, kernel_size: Size, *, fill: Any = 0, **words: Unpack[W
 
 @pooling
 def overlap_add(
-    w: ArrayLike, x_shape: Sequence[SupportsIndex], kernel_size: Size, **words: Unpack[Words]
+    w: ArrayLike,
+    x_shape: Sequence[SupportsIndex],
+    kernel_size: Size,
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """The adjoint of `windows`: each element is added to the cell that it was taken from.
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arguments import as_array
 from ..geometry import Geometry, Size, plain_shape
 from ..indices import IndexForm, as_offsets, first_outside, position_blocks, refuse_index
-from ..kinds.words import Words, placed, pooling
+from ..kinds.words import GeometryWords, placed, pooling
 from ..pool import max_pool_backward
 
 Array = NDArray[Any]
@@ -24,7 +24,7 @@ def gather_winners(
     kernel_size: Size,
     *,
     index_form: IndexForm = "window",
-    **words: Unpack[Words],
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """What stands in `x` where the winners of another array's windows stood.
 
@@ -62,7 +62,7 @@ def scatter_winners(
     *,
     index_form: IndexForm = "window",
     engine: str | None = None,
-    **words: Unpack[Words],
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """The adjoint of `gather_winners`: adds each `dy` to the cell that won its window.
 
