@@ -59,7 +59,8 @@ def im2col(
         fill: What stands where windows reach into padding; a number that x's dtype holds.
 
     Returns:
-        A new array of x's dtype, written once. All orders are row-major.
+        A new array of x's dtype, written once. All orders are row-major. As in all of ndpool the
+        stride is `kernel_size` unless it is given; in books and PyTorch's ``unfold`` it is 1.
 
     {errors}
 
