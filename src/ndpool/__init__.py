@@ -23,12 +23,30 @@ if TYPE_CHECKING:
     from .kinds.total import SumPool as SumPool
     from .kinds.total import sum_pool as sum_pool
     from .kinds.total import sum_pool_backward as sum_pool_backward
-    from .kinds.whole import global_avg_pool as global_avg_pool
-    from .kinds.whole import global_max_pool as global_max_pool
+    from .kinds.whole_sums import GlobalAvgPool as GlobalAvgPool
+    from .kinds.whole_sums import GlobalLPPool as GlobalLPPool
+    from .kinds.whole_sums import GlobalSumPool as GlobalSumPool
+    from .kinds.whole_sums import global_avg_pool as global_avg_pool
+    from .kinds.whole_sums import global_avg_pool_backward as global_avg_pool_backward
+    from .kinds.whole_sums import global_lp_pool as global_lp_pool
+    from .kinds.whole_sums import global_lp_pool_backward as global_lp_pool_backward
+    from .kinds.whole_sums import global_sum_pool as global_sum_pool
+    from .kinds.whole_sums import global_sum_pool_backward as global_sum_pool_backward
+    from .kinds.whole_winners import GlobalMaxPool as GlobalMaxPool
+    from .kinds.whole_winners import GlobalMinPool as GlobalMinPool
+    from .kinds.whole_winners import global_max_pool as global_max_pool
+    from .kinds.whole_winners import global_max_pool_backward as global_max_pool_backward
+    from .kinds.whole_winners import global_min_pool as global_min_pool
+    from .kinds.whole_winners import global_min_pool_backward as global_min_pool_backward
 
 __version__ = "0.1.0"
 __all__ = [
     "AvgPool",
+    "GlobalAvgPool",
+    "GlobalLPPool",
+    "GlobalMaxPool",
+    "GlobalMinPool",
+    "GlobalSumPool",
     "LPPool",
     "MaxPool",
     "MinPool",
@@ -40,7 +58,15 @@ __all__ = [
     "convert_indices",
     "explain",
     "global_avg_pool",
+    "global_avg_pool_backward",
+    "global_lp_pool",
+    "global_lp_pool_backward",
     "global_max_pool",
+    "global_max_pool_backward",
+    "global_min_pool",
+    "global_min_pool_backward",
+    "global_sum_pool",
+    "global_sum_pool_backward",
     "lp_pool",
     "lp_pool_backward",
     "max_pool",
@@ -59,7 +85,25 @@ _KINDS = {
     "minimum": ("MinPool", "min_pool", "min_pool_backward"),
     "norm": ("LPPool", "lp_pool", "lp_pool_backward"),
     "total": ("SumPool", "sum_pool", "sum_pool_backward"),
-    "whole": ("global_avg_pool", "global_max_pool"),
+    "whole_sums": (
+        "GlobalAvgPool",
+        "GlobalLPPool",
+        "GlobalSumPool",
+        "global_avg_pool",
+        "global_avg_pool_backward",
+        "global_lp_pool",
+        "global_lp_pool_backward",
+        "global_sum_pool",
+        "global_sum_pool_backward",
+    ),
+    "whole_winners": (
+        "GlobalMaxPool",
+        "GlobalMinPool",
+        "global_max_pool",
+        "global_max_pool_backward",
+        "global_min_pool",
+        "global_min_pool_backward",
+    ),
 }
 
 

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Geometry, Size
 from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_sums
-from .words import Words, flag, opened, opened_gradient, pooling
+from .masks import Mask, cells_there, taps
+from .mechanism import filled, float_dtype, float_result, spread, window_sums
+from .words import GradientWords, Words, flag, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
 
@@ -46,17 +47,18 @@ def avg_pool(
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
         computed in float32 and rounded once); float64 for integers and bool, as `numpy.mean` has
-        it. NaN and infinities propagate as in sums.
+        it. NaN and infinities propagate as in sums. Cells that `where` or `nan_policy` left out
+        count in no divisor; a window without a cell is NaN.
 
     {errors}
 
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
     recognition", Proceedings of the IEEE 86(11), 1998; divisors as ``torch.nn.AvgPool2d`` has them.
     """
-    x, shapes = opened(x, kernel_size, words)
+    x, shapes, mask = opened(x, kernel_size, words)
     dtype = float_dtype(x.dtype)
-    counts = _divisors(shapes, count_include_pad, divisor_override).astype(dtype)
-    return float_result(window_sums(x, shapes, dtype) / counts, x.dtype)
+    counts = _divisors(shapes, mask, count_include_pad, divisor_override).astype(dtype)
+    return float_result(window_sums(x, shapes, dtype, mask=mask) / counts, x.dtype)
 
 
 @pooling
@@ -67,7 +69,7 @@ def avg_pool_backward(
     *,
     count_include_pad: bool = True,
     divisor_override: SupportsIndex | None = None,
-    **words: Unpack[Words],
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `avg_pool`: each `dy` goes to all cells of its window in equal parts.
 
@@ -90,10 +92,13 @@ def avg_pool_backward(
 
     Source: see `avg_pool`.
     """
-    dy, shapes = opened_gradient(dy, x_shape, kernel_size, words)
+    dy, shapes, mask = opened_gradient(dy, x_shape, kernel_size, words)
     dtype = float_dtype(dy.dtype)
-    counts = _divisors(shapes, count_include_pad, divisor_override).astype(dtype)
-    return float_result(spread(dy.astype(dtype) / counts, shapes, dtype), dy.dtype)
+    counts = _divisors(shapes, mask, count_include_pad, divisor_override).astype(dtype)
+    parts = dy.astype(dtype) / counts
+    if mask is not None:  # what belongs to windows without a cell goes nowhere
+        parts = filled(parts, counts == counts)
+    return float_result(spread(parts, shapes, dtype, mask=mask), dy.dtype)
 
 
 class AvgPool(Layer):
@@ -114,18 +119,20 @@ class AvgPool(Layer):
     _gradient = staticmethod(avg_pool_backward)
 
 
-def _divisors(shapes: Geometry, count_include_pad: object, override: object) -> Array:
-    """What each window's sum is divided by, float64; broadcasts to y."""
+def _divisors(
+    shapes: Geometry, mask: Mask | None, count_include_pad: object, override: object
+) -> Array:
+    """What each window's sum is divided by, float64, NaN without a cell; broadcasts to y."""
     padding_counts = flag("count_include_pad", count_include_pad)
+    there = cells_there(mask, shapes)
     if override is not None:
-        return np.array(float(_positive("divisor_override", override)))
-    counts = np.ones((1,) * len(shapes.shape))
-    for number, axis in enumerate(shapes.axes):
-        along = [1] * len(shapes.shape)
-        along[axis] = -1
-        taps = shapes.taps_counted(number) if padding_counts else shapes.taps_inside(number)
-        counts = counts * taps.reshape(along)
-    return counts
+        counts = np.array(float(_positive("divisor_override", override)))
+    elif padding_counts:
+        padding = taps(shapes, shapes.taps_counted) - cells_there(None, shapes)
+        counts = (there + padding).astype(float)
+    else:
+        counts = there.astype(float)
+    return counts if mask is None else np.where(there == 0, np.nan, counts)
 
 
 def _positive(argument: str, value: Any) -> int:

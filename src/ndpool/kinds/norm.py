@@ -13,9 +13,9 @@ from .. import engines
 from ..arguments import as_array
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Size
-from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_sums
-from .words import Words, fitting, opened, opened_gradient, pooling
+from .layer import ValueLayer
+from .mechanism import filled, float_dtype, float_result, spread, window_sums
+from .words import GradientWords, Words, fitting, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
 
@@ -36,7 +36,8 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
         computed in float32 and rounded once), else float64. Powers are of the magnitudes divided
-        by the window's largest, so that none overflows. NaN propagates.
+        by the window's largest, so that none overflows. NaN propagates. A window without a cell
+        is 0.
 
     {errors}
 
@@ -45,10 +46,10 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
     magnitude, and gives NaN for odd p where their sum is negative; ONNX's LpPool is as here.
     """
     p = _norm_type(norm_type)
-    x, shapes = opened(x, kernel_size, words)
+    x, shapes, mask = opened(x, kernel_size, words)
     dtype = float_dtype(x.dtype)
-    sizes, largest = np.abs(x.astype(dtype)), np.empty(shapes.y_shape, dtype)
-    engines.choose(None, dtype, shapes).max_pool(sizes, shapes, largest, None)
+    sizes, largest = np.abs(filled(x, mask).astype(dtype)), np.empty(shapes.y_shape, dtype)
+    engines.choose(words.get("engine"), dtype, shapes).max_pool(sizes, shapes, largest, None)
     scale = np.where((largest == 0) | np.isinf(largest), dtype.type(1), largest)
     sums = window_sums(sizes, shapes, dtype, lambda cells, by: (cells / by) ** p, scale)
     with np.errstate(over="ignore"):
@@ -62,7 +63,7 @@ def lp_pool_backward(
     y: ArrayLike,
     norm_type: float,
     kernel_size: Size,
-    **words: Unpack[Words],
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `lp_pool`: ``dy * sign(x) * (|x| / y) ** (p - 1)`` for each cell, summed.
 
@@ -89,7 +90,7 @@ def lp_pool_backward(
     """
     p = _norm_type(norm_type)
     x, y = as_array("x", x), as_array("y", y)
-    dy, shapes = opened_gradient(dy, x.shape, kernel_size, words)
+    dy, shapes, mask = opened_gradient(dy, x.shape, kernel_size, words)
     fitting("y", y, shapes.y_shape)
     dtype = float_dtype(dy.dtype, x.dtype, y.dtype)
 
@@ -99,10 +100,10 @@ def lp_pool_backward(
         powers: Array = np.where(cells == 0, dtype.type(1), size) ** (p - 1)
         return np.sign(cells) * powers
 
-    return float_result(spread(dy, shapes, dtype, slope, x, y), dy.dtype)
+    return float_result(spread(dy, shapes, dtype, slope, x, y, mask=mask), dy.dtype)
 
 
-class LPPool(Layer):
+class LPPool(ValueLayer):
     """Lp pooling with its backward pass; arguments as in `ndpool.lp_pool`.
 
     >>> import numpy as np, ndpool
@@ -118,9 +119,6 @@ class LPPool(Layer):
 
     _pool = staticmethod(lp_pool)
     _gradient = staticmethod(lp_pool_backward)
-
-    def _saved(self, x: ArrayLike, y: Array) -> tuple[Any, ...]:
-        return x, y
 
 
 def _norm_type(value: object) -> float:
