@@ -32,10 +32,8 @@ def winners(
     """
     mask = mask_of(x, where, nan_policy)
     if one_of(Ties, "ties", ties) == "last":
-        y, offsets = _last(x, shapes, engine, mask)
-    else:
-        y, offsets = _first(x, shapes, engine, mask)
-    return y.astype(x.dtype, copy=False), offsets
+        return _last(x, shapes, engine, mask)
+    return _first(x, shapes, engine, mask)
 
 
 def gradient(

@@ -94,7 +94,10 @@ def spread(
 
 def filled(x: Array, mask: Array | None, value: Any = 0) -> Array:
     """`x` with `value` in all cells that the mask has False for; x itself without a mask."""
-    return x if mask is None else np.where(mask, x, np.array(value).astype(x.dtype))
+    if mask is None:
+        return x
+    # NumPy's result has this machine's byte order
+    return np.where(mask, x, np.array(value).astype(x.dtype)).astype(x.dtype, copy=False)
 
 
 def float_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
