@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import engines
 from .arguments import as_array, as_target, delivered
 from .choices import NanPolicy, Ties
+from .engines import native
 from .errors import PoolError
 from .geometry import Geometry, Padding, Size, geometry, plain_shape
 from .indices import (
@@ -136,9 +137,17 @@ def max_pool(
     isolated word recognition", ICSLP 1990; argument names and ceil mode after PyTorch's
     ``torch.nn.MaxPool2d``.
     """
+    is_plain = ties is _FIRST and nan_policy is _PROPAGATE and where is None
+    if is_plain and engine is None and out is None:
+        done: Array | tuple[Array, Array] | None = native.forward_again(
+            x, kernel_size, stride, padding, dilation, ceil_mode, axes, return_indices
+        )
+        if done is not None:
+            return done
     x = as_array("x", x)
-    shapes = geometry(x.shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
-    if ties is not _FIRST or nan_policy is not _PROPAGATE or where is not None:
+    words = (kernel_size, stride, padding, dilation, ceil_mode, axes)
+    shapes = geometry(x.shape, *words)
+    if not is_plain:
         form = asked_form("return_indices", return_indices)
         from .kinds import maximum  # here, as most programs have no use for it
 
@@ -146,13 +155,15 @@ def max_pool(
         y = delivered(y, out)
         return y if form is None else (y, _in_form(offsets, shapes, form))
     run = engines.choose(engine, x.dtype, shapes)
-    y = np.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
+    y = native.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
     form = None if return_indices is False else asked_form("return_indices", return_indices)
+    if run is native and engine is None and form in (None, "window"):
+        native.keep_forward(x, shapes, *words, return_indices)
     if form is None:
         run.max_pool(x, shapes, y, None)
         return delivered(y, out)
     if form == "window":
-        indices = np.empty(shapes.y_shape, shapes.index_dtype)
+        indices = native.empty(shapes.y_shape, shapes.index_dtype)
         run.max_pool(x, shapes, y, indices)
     else:
         indices = np.empty(shapes.y_shape, np.int64)
@@ -217,9 +228,15 @@ def max_pool_backward(
     Source: Scherer, Mueller, Behnke, "Evaluation of pooling operations in convolutional
     architectures for object recognition", ICANN 2010.
     """
+    words = (kernel_size, stride, padding, dilation, ceil_mode, axes)
+    is_plain = ties is _FIRST and where is None
+    if is_plain and engine is None and out is None:
+        done: Array | None = native.backward_again(dy, indices, x_shape, *words, index_form)
+        if done is not None:
+            return done
     dy = as_array("dy", dy)
-    x_shape = plain_shape("x_shape", x_shape)
-    shapes = geometry(x_shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+    plain_x_shape = plain_shape("x_shape", x_shape)
+    shapes = geometry(plain_x_shape, *words)
     if dy.shape != shapes.y_shape:
         raise PoolError("dy", f"shape {shapes.y_shape}", f"shape {dy.shape}")
     form = checked_form("index_form", index_form)
@@ -227,15 +244,16 @@ def max_pool_backward(
     if form != "window":
         positions, winners = winners, np.empty(shapes.y_shape, shapes.index_dtype)
         to_offsets(positions, shapes, form, winners)
-    if ties is not _FIRST or where is not None:
+    if not is_plain:
         from .kinds import maximum
 
         given = None if x is None else as_array("x", x)
         dx = maximum.gradient(dy, winners, shapes, engine, where, ties, given)
-    else:
-        run = engines.choose(engine, dy.dtype, shapes, backward=True)
-        dx = run.max_pool_backward(dy, winners, shapes)
-    return delivered(dx, out)
+        return delivered(dx, out)
+    run = engines.choose(engine, dy.dtype, shapes, backward=True)
+    if run is native and engine is None and form == "window":
+        native.keep_backward(dy, shapes, x_shape, *words, index_form)
+    return delivered(run.max_pool_backward(dy, winners, shapes), out)
 
 
 def _in_form(offsets: Array, shapes: Geometry, form: IndexForm) -> Array:
