@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .engines.native import set_num_threads
+from .engines.native import set_kept_memory, set_num_threads
 from .errors import PoolError
 from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
@@ -44,14 +44,32 @@ if TYPE_CHECKING:
     from .kinds.total import SumPool as SumPool
     from .kinds.total import sum_pool as sum_pool
     from .kinds.total import sum_pool_backward as sum_pool_backward
-    from .kinds.whole import global_avg_pool as global_avg_pool
-    from .kinds.whole import global_max_pool as global_max_pool
+    from .kinds.whole_sums import GlobalAvgPool as GlobalAvgPool
+    from .kinds.whole_sums import GlobalLPPool as GlobalLPPool
+    from .kinds.whole_sums import GlobalSumPool as GlobalSumPool
+    from .kinds.whole_sums import global_avg_pool as global_avg_pool
+    from .kinds.whole_sums import global_avg_pool_backward as global_avg_pool_backward
+    from .kinds.whole_sums import global_lp_pool as global_lp_pool
+    from .kinds.whole_sums import global_lp_pool_backward as global_lp_pool_backward
+    from .kinds.whole_sums import global_sum_pool as global_sum_pool
+    from .kinds.whole_sums import global_sum_pool_backward as global_sum_pool_backward
+    from .kinds.whole_winners import GlobalMaxPool as GlobalMaxPool
+    from .kinds.whole_winners import GlobalMinPool as GlobalMinPool
+    from .kinds.whole_winners import global_max_pool as global_max_pool
+    from .kinds.whole_winners import global_max_pool_backward as global_max_pool_backward
+    from .kinds.whole_winners import global_min_pool as global_min_pool
+    from .kinds.whole_winners import global_min_pool_backward as global_min_pool_backward
 
 __version__ = "0.1.0"
 __all__ = [
     "AvgPool",
     "BlurPool",
     "GeMPool",
+    "GlobalAvgPool",
+    "GlobalLPPool",
+    "GlobalMaxPool",
+    "GlobalMinPool",
+    "GlobalSumPool",
     "LPPool",
     "MaxBlurPool",
     "MaxPool",
@@ -72,7 +90,15 @@ __all__ = [
     "gem_pool",
     "gem_pool_backward",
     "global_avg_pool",
+    "global_avg_pool_backward",
+    "global_lp_pool",
+    "global_lp_pool_backward",
     "global_max_pool",
+    "global_max_pool_backward",
+    "global_min_pool",
+    "global_min_pool_backward",
+    "global_sum_pool",
+    "global_sum_pool_backward",
     "lp_pool",
     "lp_pool_backward",
     "max_blur_pool",
@@ -85,6 +111,7 @@ __all__ = [
     "min_pool_backward",
     "mixed_pool",
     "mixed_pool_backward",
+    "set_kept_memory",
     "set_num_threads",
     "soft_pool",
     "soft_pool_backward",
@@ -108,7 +135,25 @@ _KINDS = {
     "soft": ("SoftPool", "soft_pool", "soft_pool_backward"),
     "stochastic": ("StochasticPool", "stochastic_pool", "stochastic_pool_backward"),
     "total": ("SumPool", "sum_pool", "sum_pool_backward"),
-    "whole": ("global_avg_pool", "global_max_pool"),
+    "whole_sums": (
+        "GlobalAvgPool",
+        "GlobalLPPool",
+        "GlobalSumPool",
+        "global_avg_pool",
+        "global_avg_pool_backward",
+        "global_lp_pool",
+        "global_lp_pool_backward",
+        "global_sum_pool",
+        "global_sum_pool_backward",
+    ),
+    "whole_winners": (
+        "GlobalMaxPool",
+        "GlobalMinPool",
+        "global_max_pool",
+        "global_max_pool_backward",
+        "global_min_pool",
+        "global_min_pool_backward",
+    ),
 }
 
 
