@@ -175,3 +175,38 @@ def windows_of(x, axes, kernel, stride, dilation, pads, ceil_mode=False, fill=0)
             taps, cells = zip(*pairs, strict=True)
             w[(*place, *taps)] = x[cells]
     return w.reshape(*y_shape, *kernel)
+
+
+def without(sums, mask):
+    """The same pooling without the cells that `mask` has False for; windows may be left empty."""
+    there = mask.reshape(-1).tolist()
+    windows = [[at for at in cells if there[at]] for cells in sums.windows]
+    lost = [len(before) - len(now) for before, now in zip(sums.windows, windows, strict=True)]
+    counted = [count - gone for count, gone in zip(sums.counted, lost, strict=True)]
+    return Sums(sums.y_shape, windows, counted)
+
+
+def numbers(x):
+    """Python's numbers, row-major, exactly those of the array."""
+    is_two_byte_float = x.dtype.itemsize == 2 and x.dtype.kind not in "iu"
+    return (x.astype(np.float32) if is_two_byte_float else x).reshape(-1).tolist()
+
+
+def equal_winners(x, sums, lowest=False):
+    """For each window the positions of all cells that are equal to its largest (or lowest) one.
+
+    NaN beats all else, and equals NaN.
+    """
+    values, found = numbers(x), []
+    for cells in sums.windows:
+        best = []
+        for at in cells:
+            value, top = values[at], values[best[0]] if best else None
+            if top is None or (value != value and top == top):
+                best = [at]
+            elif value == top or (value != value and top != top):
+                best.append(at)
+            elif value < top if lowest else value > top:
+                best = [at]
+        found.append(best)
+    return found

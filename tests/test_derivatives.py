@@ -57,7 +57,8 @@ def test_every_kind_with_a_backward_has_a_derivative():
     without = {"max_unpool": "its input is not pooled: max_unpool_backward is gather_winners"}
     kinds = {name.removesuffix("_backward") for name in ndpool.__all__ if "_backward" in name}
     assert kinds - {"double"} == set(SORTS) | set(without)
-    assert {f"{name}_pool" for name in KINDS} | set(REGIONS) == set(SORTS)
+    tested = {f"{name}_pool" for name in KINDS} | set(REGIONS) | {"global_lp_pool"}
+    assert tested == set(SORTS)
 
 
 @each_kind
@@ -331,6 +332,10 @@ REGIONS = {  # name: calls of kinds that have no kernel_size, or another geometr
     "adaptive_max_pool": [((3,), {}), (((2, 4),), {})],
     "blur_pool": [((3,), {}), (((2, 5),), {"stride": 1, "mode": "edge"})],
     "fractional_max_pool": [((2,), {"output_size": 3, "rng": 0})],
+    "global_avg_pool": [((), {}), ((), {"axes": (0, 2)})],
+    "global_max_pool": [((), {}), ((), {"axes": 1})],
+    "global_min_pool": [((), {})],
+    "global_sum_pool": [((), {})],
     "roi_align": [((BOXES, 2), {}), ((BOXES, 2), {"sampling_ratio": 2, "aligned": False})],
     "roi_max_pool": [((BOXES, 2), {})],
     "spatial_pyramid_pool": [(((1, 2, 3),), {}), (((1, 2),), {"kind": "avg"})],
@@ -357,6 +362,15 @@ def test_other_geometries_are_adjoint(name):
         assert same_bits(for_x, np.zeros(x.shape))
         # x itself as a tangent: such kinds are linear as long as the winners are the same
         assert np.allclose(ndpool.jvp(name, x, x, *sizes, **words)[1], y, rtol=1e-12)
+
+
+def test_global_norms_are_norms_of_one_window():
+    x, ddx = np.random.default_rng(0).uniform(0.5, 2, (2, 3, 4, 5))
+    dy = np.arange(1.0, 4).reshape(3, 1, 1)
+    for_dy, for_x = ndpool.double_backward("global_lp", ddx, dy, x, 3)
+    again = ndpool.double_backward("lp", ddx, dy, x, 3, (4, 5))
+    assert same_bits(for_dy, again[0])
+    assert same_bits(for_x, again[1])
 
 
 def test_a_maximum_of_samples_goes_back_but_not_along():

@@ -121,6 +121,11 @@ def test_levels_are_summed_before_they_are_rounded():
         layer.forward(np.ones(2).astype(dtype))
         dx = layer.backward(np.array([big, 1, 1, 1, 1]).astype(dtype))
         assert dx.astype(float).tolist() == [big + 4, 0]
+        # two regions of the first level have the middle cell in common
+        layer = ndpool.SpatialPyramidPool(((2,), (1,)))
+        layer.forward(np.array([0, 1, 0]).astype(dtype))
+        dx = layer.backward(np.array([big, 1, 1]).astype(dtype))
+        assert dx.astype(float).tolist() == [0, big + 2, 0]
 
 
 X = np.random.default_rng(0).standard_normal((1, 2, 5, 6))

@@ -254,6 +254,18 @@ def test_only_cells_with_a_weight_are_looked_at():
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_an_infinite_gradient_stays_where_it_belongs(mode):
+    """A sample on a cell's centre leaves 0 in its neighbours, not infinity times 0."""
+    x, box = np.ones((1, 3, 3)), [[1.0, 1.0, 2.0, 2.0]]
+    at = None
+    if mode != "avg":
+        at = ndpool.roi_align(x, box, 1, mode=mode, return_indices=True)[1]
+    words = {"mode": mode, "indices": at}
+    dx = ndpool.roi_align_backward(np.full((1, 1, 1), np.inf), x.shape, box, 1, **words)
+    assert dx.tolist() == [[[0, 0, 0], [0, np.inf, 0], [0, 0, 0]]]
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_dtypes_and_empty_batches(dtype, mode):
     layer = ndpool.RoIAlign((2, 3), mode=mode)

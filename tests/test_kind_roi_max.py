@@ -212,24 +212,32 @@ def test_bad_arrays():
         assert refusal(backward, y, at, X.shape, ROIS, 2, **words).startswith("index_form: ")
 
 
-def test_winners_outside_their_bin_are_refused():
-    x = np.random.default_rng(0).standard_normal((2, 2, 5, 6))
-    table = [(1, [Fraction(0), Fraction(1)], [Fraction(3), Fraction(9)])]
-    rois = [[1, 1, 0, 9, 3]]
-    per_axis = [bins(0, 3, 5, 2), bins(1, 9, 6, 2)]
-    for form in ("plane", "tensor"):
-        y, at = ndpool.roi_max_pool(x, rois, 2, return_indices=form)
-        assert np.array_equal(at < 0, roi_max_pool(x, (2, 3), table, [2, 2])[1] < 0)
-        for place in np.ndindex(*y.shape):
-            rows, columns = (cells[place[2 + i]] for i, cells in enumerate(per_axis))
-            base = (2 + place[1]) * 30 if form == "tensor" else 0
-            right = {base + 6 * row + column for row in rows for column in columns} or {-1}
-            for position in [*range(-3, x.size + 3), 2**62, -(2**62)]:
-                bad = at.copy()
-                bad[place] = position
-                arguments = (np.ones(y.shape), bad, x.shape, rois, 2)
-                if position in right:
-                    ndpool.roi_max_pool_backward(*arguments, index_form=form)
-                else:
-                    message = refusal(ndpool.roi_max_pool_backward, *arguments, index_form=form)
-                    assert f"{position} at {place}" in message
+@pytest.mark.parametrize("form", ["plane", "tensor"])
+@pytest.mark.parametrize("axes", [(1, 2), (2, 3)])
+def test_winners_outside_their_bin_are_refused(axes, form):
+    """Wherever they point to; in a bin that reaches over the image only -1 is right."""
+    shape = (2, 5, 6, 2) if axes == (1, 2) else (2, 2, 5, 6)
+    x = np.random.default_rng(0).standard_normal(shape)
+    rois, words = [[1, 1, 0, 12, 3]], {"axes": axes}
+    per_axis = [bins(0, 3, 5, 2), bins(1, 12, 6, 2)]
+    y, at = ndpool.roi_max_pool(x, rois, 2, **words, return_indices=form)
+    assert [list(map(len, along)) for along in per_axis] == [[2, 2], [5, 0]]
+    every = np.arange(x.size).reshape(shape)
+    for place in np.ndindex(*y.shape):
+        right = set()
+        for row in per_axis[0][place[axes[0]]]:
+            for column in per_axis[1][place[axes[1]]]:
+                cell = [1, *place[1:]]
+                cell[axes[0]], cell[axes[1]] = row, column
+                right.add(6 * row + column if form == "plane" else int(every[tuple(cell)]))
+        for position in [*range(-3, x.size + 3), 2**62, -(2**62)]:
+            bad = at.copy()
+            bad[place] = position
+            arguments = (np.ones(y.shape), bad, x.shape, rois, 2)
+            if position in (right or {-1}):
+                ndpool.roi_max_pool_backward(*arguments, **words, index_form=form)
+            else:
+                message = refusal(
+                    ndpool.roi_max_pool_backward, *arguments, **words, index_form=form
+                )
+                assert f"{position} at {place}" in message

@@ -65,8 +65,21 @@ if TYPE_CHECKING:
     from .kinds.unpool import MaxUnpool as MaxUnpool
     from .kinds.unpool import max_unpool as max_unpool
     from .kinds.unpool import max_unpool_backward as max_unpool_backward
-    from .kinds.whole import global_avg_pool as global_avg_pool
-    from .kinds.whole import global_max_pool as global_max_pool
+    from .kinds.whole_sums import GlobalAvgPool as GlobalAvgPool
+    from .kinds.whole_sums import GlobalLPPool as GlobalLPPool
+    from .kinds.whole_sums import GlobalSumPool as GlobalSumPool
+    from .kinds.whole_sums import global_avg_pool as global_avg_pool
+    from .kinds.whole_sums import global_avg_pool_backward as global_avg_pool_backward
+    from .kinds.whole_sums import global_lp_pool as global_lp_pool
+    from .kinds.whole_sums import global_lp_pool_backward as global_lp_pool_backward
+    from .kinds.whole_sums import global_sum_pool as global_sum_pool
+    from .kinds.whole_sums import global_sum_pool_backward as global_sum_pool_backward
+    from .kinds.whole_winners import GlobalMaxPool as GlobalMaxPool
+    from .kinds.whole_winners import GlobalMinPool as GlobalMinPool
+    from .kinds.whole_winners import global_max_pool as global_max_pool
+    from .kinds.whole_winners import global_max_pool_backward as global_max_pool_backward
+    from .kinds.whole_winners import global_min_pool as global_min_pool
+    from .kinds.whole_winners import global_min_pool_backward as global_min_pool_backward
     from .maps.columns import col2im as col2im
     from .maps.columns import im2col as im2col
     from .maps.derivative import double_backward as double_backward
@@ -86,6 +99,11 @@ __all__ = [
     "BlurPool",
     "FractionalMaxPool",
     "GeMPool",
+    "GlobalAvgPool",
+    "GlobalLPPool",
+    "GlobalMaxPool",
+    "GlobalMinPool",
+    "GlobalSumPool",
     "LPPool",
     "MaxBlurPool",
     "MaxPool",
@@ -119,7 +137,15 @@ __all__ = [
     "gem_pool",
     "gem_pool_backward",
     "global_avg_pool",
+    "global_avg_pool_backward",
+    "global_lp_pool",
+    "global_lp_pool_backward",
     "global_max_pool",
+    "global_max_pool_backward",
+    "global_min_pool",
+    "global_min_pool_backward",
+    "global_sum_pool",
+    "global_sum_pool_backward",
     "im2col",
     "jvp",
     "lp_pool",
@@ -192,7 +218,25 @@ _KINDS = {
     "stochastic": ("StochasticPool", "stochastic_pool", "stochastic_pool_backward"),
     "total": ("SumPool", "sum_pool", "sum_pool_backward"),
     "unpool": ("MaxUnpool", "max_unpool", "max_unpool_backward"),
-    "whole": ("global_avg_pool", "global_max_pool"),
+    "whole_sums": (
+        "GlobalAvgPool",
+        "GlobalLPPool",
+        "GlobalSumPool",
+        "global_avg_pool",
+        "global_avg_pool_backward",
+        "global_lp_pool",
+        "global_lp_pool_backward",
+        "global_sum_pool",
+        "global_sum_pool_backward",
+    ),
+    "whole_winners": (
+        "GlobalMaxPool",
+        "GlobalMinPool",
+        "global_max_pool",
+        "global_max_pool_backward",
+        "global_min_pool",
+        "global_min_pool_backward",
+    ),
 }
 _MAPS = {
     "columns": ("col2im", "im2col"),

@@ -38,17 +38,23 @@ def choose(
 
     "native" means native wherever it serves the geometry and dtype, numpy elsewhere.
     """
-    if name is None:
-        name = _asked
-    if name is None:
+    if name is None and _asked is None:
         return native if native.serves(dtype, geometry, backward) else numpy_engine
-    argument = "engine" if name is not _asked else VARIABLE
-    if not isinstance(name, str):
-        raise PoolTypeError(argument, "'native', 'numpy' or None", shown(name))
-    if name not in _NAMES:
-        raise PoolError(argument, "'native' or 'numpy'", repr(name))
-    if name == "numpy":
+    if named(name) == "numpy":
         return numpy_engine
-    if native.missing:
-        raise PoolError(argument, "an engine that is here", "'native'", native.missing)
     return native if native.serves(dtype, geometry, backward) else numpy_engine
+
+
+def named(name: str | None) -> str | None:
+    """`name`, or else NDPOOL_ENGINE, if there is such an engine here; None says the fastest."""
+    argument = "engine" if name is not None else VARIABLE
+    asked = name if name is not None else _asked
+    if asked is None:
+        return None
+    if not isinstance(asked, str):
+        raise PoolTypeError(argument, "'native', 'numpy' or None", shown(asked))
+    if asked not in _NAMES:
+        raise PoolError(argument, "'native' or 'numpy'", repr(asked))
+    if asked == "native" and native.missing:
+        raise PoolError(argument, "an engine that is here", "'native'", native.missing)
+    return asked

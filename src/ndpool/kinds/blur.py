@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments import as_array
+from ..choices import one_of
 from ..errors import PoolError
 from ..geometry import Geometry, Size, geometry, plain_shape
 from .layer import Layer
 from .mechanism import float_dtype, float_result
-from .words import fitting, one_of, pooling
+from .words import fitting, pooling
 
 Array = NDArray[Any]
 Mode = Literal["reflect", "edge", "symmetric", "wrap", "constant"]
-MODES = ("reflect", "edge", "symmetric", "wrap", "constant")
 MOST = 1023  # taps: the largest binomial coefficient of more is no float64
 
 
@@ -30,6 +30,7 @@ def blur_pool(
     stride: Size = 2,
     axes: Size | None = None,
     mode: Mode = "reflect",
+    out: Array | None = None,
 ) -> Array:
     """Every `stride`-th cell of `x` after a blur with binomial weights, such as [1, 2, 1] / 4.
 
@@ -44,6 +45,7 @@ def blur_pool(
             last d.
         stride, axes: As in `ndpool.max_pool`; the default of the stride is 2, not `kernel_size`.
         mode: What stands beyond the border, in `numpy.pad`'s words; "constant" is zeros.
+        out: Array of the result's shape and dtype to write to. May overlap any other.
 
     Returns:
         y with every n-th cell along an axis of stride n, the first among them: windows have those
@@ -74,6 +76,7 @@ def blur_pool_backward(
     stride: Size = 2,
     axes: Size | None = None,
     mode: Mode = "reflect",
+    out: Array | None = None,
 ) -> Array:
     """The gradient of `blur_pool`, its adjoint: each `dy` goes to its window by the same weights.
 
@@ -85,6 +88,7 @@ def blur_pool_backward(
         dy: Gradient of the output, of the output's shape; any poolable dtype. Not modified.
         x_shape: Shape of the forward call's input.
         kernel_size, stride, axes, mode: As in the forward call.
+        out: Array of the result's shape and dtype to write to. May overlap any other.
 
     Returns:
         dx of shape `x_shape`, in dy's dtype if that is a float, else float64. What falls beyond
@@ -172,7 +176,7 @@ def _placed(
     shape: tuple[int, ...], kernel_size: Size, stride: Size, axes: Size | None, mode: object
 ) -> tuple[Geometry, Mode]:
     """The geometry, of which only the padding is not the blur's, and the checked mode."""
-    border: Any = one_of("mode", mode, MODES)
+    border: Any = one_of(Mode, "mode", mode)
     # "same" padding makes ceil(n / stride) windows, as many as there are cells to be kept
     shapes = geometry(shape, kernel_size, stride, "same", axes=axes)
     if max(shapes.kernel) > MOST:

@@ -12,17 +12,18 @@ from ..arguments import as_array
 from ..errors import PoolError, shown
 from ..geometry import Geometry, Size
 from .layer import Layer, first_size
+from .masks import Mask, cells_there
 from .mechanism import (
+    filled,
     float_dtype,
     float_result,
     spread,
     total,
-    window_counts,
     window_max,
     window_sums,
 )
 from .smooth import Smooth
-from .words import Words, finite, opened, opened_gradient, placed, pooling
+from .words import GradientWords, Words, finite, opened, opened_gradient, placed, pooling
 
 Array = NDArray[Any]
 
@@ -50,7 +51,8 @@ def gem_pool(
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
         computed in float32 and rounded once), else float64. The mean is of the cells inside the
         input: padding is not among them. Powers are of the cells divided by the window's largest,
-        for negative p its smallest, so that none overflows. NaN propagates.
+        for negative p its smallest, so that none overflows. NaN propagates. A
+        window without a cell is NaN.
 
     {errors}
 
@@ -58,9 +60,9 @@ def gem_pool(
     IEEE TPAMI 41(7), 2018; `eps` as in their code.
     """
     power = _power(p)
-    x, shapes = opened(x, kernel_size, words)
+    x, shapes, mask = opened(x, kernel_size, words)
     cells = _raised(x, float_dtype(x.dtype), eps)
-    scale, growth = _scaled_mean(cells, power, shapes)
+    scale, growth = _scaled_mean(cells, power, shapes, mask, words.get("engine"))
     with np.errstate(all="ignore"):
         return float_result(scale * np.exp(np.log1p(growth) / power), x.dtype)
 
@@ -73,7 +75,7 @@ def gem_pool_backward(
     kernel_size: Size,
     *,
     eps: float = 1e-6,
-    **words: Unpack[Words],
+    **words: Unpack[GradientWords],
 ) -> tuple[Array, float]:
     """The gradients of `gem_pool`: ``dx = dy * (x / y) ** (p - 1) / cells``, and that for p.
 
@@ -105,10 +107,11 @@ def gem_pool_backward(
     """
     power = _power(p)
     x = as_array("x", x)
-    dy, shapes = opened_gradient(dy, x.shape, kernel_size, words)
+    dy, shapes, mask = opened_gradient(dy, x.shape, kernel_size, words)
     dtype = float_dtype(dy.dtype, x.dtype)
     cells = _raised(x, dtype, eps)
-    scale, growth = _scaled_mean(cells, power, shapes)
+    scale, growth = _scaled_mean(cells, power, shapes, mask, words.get("engine"))
+    there = cells_there(mask, shapes)
 
     def entropy(cells: Array, scale: Array) -> Array:  # r ** p * log(r), 0 where r ** p is
         logs = np.log(cells / scale)
@@ -119,11 +122,11 @@ def gem_pool_backward(
     with np.errstate(all="ignore"):
         log_mean = np.log1p(growth)
         y = np.exp(log_mean / power)  # over scale
-        sums = window_counts(shapes).astype(dtype) * (1 + growth)
-        logs = window_sums(cells, shapes, dtype, entropy, scale) / sums
+        sums = there.astype(dtype) * (1 + growth)
+        logs = window_sums(cells, shapes, dtype, entropy, scale, mask=mask) / sums
         y_by_p = scale.astype(np.float64) * (y * (logs - log_mean / power) / power)
-        dp = total(dy.astype(np.float64) * y_by_p)
-        dx = spread(dy, shapes, dtype, _slope(power), cells, scale, y / sums)
+        dp = total(filled(dy.astype(np.float64) * y_by_p, there > 0))
+        dx = spread(dy, shapes, dtype, _slope(power), cells, scale, y / sums, mask=mask)
         dx[x.astype(dtype) < dtype.type(eps)] = 0
     return float_result(dx, dy.dtype), dp
 
@@ -149,10 +152,10 @@ class GeMPool(Layer):
     p = first_size
     dp: float
 
-    def backward(self, dy: ArrayLike) -> Array:
+    def backward(self, dy: ArrayLike, **words: Any) -> Array:
         """dx of the last forward's input shape, and `dp`; dy has y's shape."""
         dx: Array
-        dx, self.dp = self._gradients(dy)
+        dx, self.dp = self._gradients(dy, words)
         return dx
 
     def _saved(self, x: ArrayLike, y: Array) -> tuple[Any, ...]:
@@ -165,8 +168,8 @@ def smooth(
     """What the derivatives of `gem_pool` at x are made of; see `Smooth`."""
     power, shapes = _power(p), placed(x.shape, kernel_size, words)
     raised = _raised(x, float_dtype(x.dtype), eps)
-    scale, growth = _scaled_mean(raised, power, shapes)
-    sums = window_counts(shapes).astype(raised.dtype) * (1 + growth)
+    scale, growth = _scaled_mean(raised, power, shapes, None, None)
+    sums = cells_there(None, shapes).astype(raised.dtype) * (1 + growth)
     with np.errstate(all="ignore"):
         share = np.exp(np.log1p(growth) / power) / sums
     slope = _slope(power)
@@ -189,20 +192,24 @@ def _slope(p: float) -> Callable[[Array, Array, Array], Array]:
     return slope
 
 
-def _scaled_mean(cells: Array, p: float, shapes: Geometry) -> tuple[Array, Array]:
+def _scaled_mean(
+    cells: Array, p: float, shapes: Geometry, mask: Mask | None, engine: str | None
+) -> tuple[Array, Array]:
     """Each window's scale, and how far the mean of ``(cells / scale) ** p`` is above 1.
 
     What it is above 1, as a p near 0 leaves little of it.
     """
-    scale = window_max(cells, shapes) if p > 0 else -window_max(-cells, shapes)
+    sign = 1 if p > 0 else -1
+    scale = sign * window_max(sign * cells, shapes, mask, engine)
     scale = np.where(np.isinf(scale), cells.dtype.type(1), scale)
 
     def above_one(cells: Array, scale: Array) -> Array:
         above: Array = np.expm1(p * np.log(cells / scale))
         return above
 
-    sums = window_sums(cells, shapes, cells.dtype, above_one, scale)
-    return scale, sums / window_counts(shapes).astype(cells.dtype)
+    sums = window_sums(cells, shapes, cells.dtype, above_one, scale, mask=mask)
+    with np.errstate(invalid="ignore"):  # no cell, no mean
+        return scale, sums / cells_there(mask, shapes).astype(cells.dtype)
 
 
 def _raised(x: Array, dtype: np.dtype[Any], eps: object) -> Array:

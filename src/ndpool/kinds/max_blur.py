@@ -7,14 +7,15 @@ from typing import Any, Literal, SupportsIndex, Unpack, overload
 
 from numpy.typing import ArrayLike, NDArray
 
+from ..choices import one_of
 from ..errors import PoolError, shown
-from ..geometry import Geometry, Size, geometry, plain_shape
+from ..geometry import Geometry, Size, plain_shape
 from ..indices import IndexForm
 from ..pool import max_pool, max_pool_backward
-from .blur import MODES, MOST, Mode, blur_pool, blur_pool_backward
+from .blur import MOST, Mode, blur_pool, blur_pool_backward
 from .layer import WinnerLayer
 from .mechanism import float_dtype, float_result
-from .words import Words, one_of, opened, opened_gradient, pooling, whole
+from .words import GradientWords, Words, opened, opened_gradient, placed, pooling, whole
 
 Array = NDArray[Any]
 
@@ -74,14 +75,15 @@ def max_blur_pool(
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
         blurred in float32 and rounded once), else float64; with `return_indices` the pair
-        ``(y, indices)``. Padding never wins. NaN and infinities propagate as in sums.
+        ``(y, indices)``. Padding never wins. NaN and infinities propagate as in sums, and so
+        does the NaN of a window without a cell, which for dtypes without NaN is an error.
 
     {errors}
 
     Source: Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
     """
-    x, shapes = opened(x, kernel_size, words)
-    dense, sparse = steps(shapes, blur, blur_mode)
+    x, shapes, _ = opened(x, kernel_size, words)
+    dense, sparse = steps(shapes, blur, blur_mode, words)
     asked: Any = return_indices  # no overload of max_pool takes it as both
     found: Any = max_pool(x, return_indices=asked, **dense)
     maxima, *indices = found if isinstance(found, tuple) else (found,)
@@ -99,7 +101,7 @@ def max_blur_pool_backward(
     blur: SupportsIndex = 3,
     blur_mode: Mode = "reflect",
     index_form: IndexForm = "window",
-    **words: Unpack[Words],
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `max_blur_pool`: through the blur's adjoint to the cells that won.
 
@@ -125,10 +127,12 @@ def max_blur_pool_backward(
 
     Source: see `max_blur_pool`.
     """
-    dy, shapes = opened_gradient(dy, plain_shape("x_shape", x_shape), kernel_size, words)
-    dense, sparse = steps(shapes, blur, blur_mode)
+    dy, shapes, _ = opened_gradient(dy, plain_shape("x_shape", x_shape), kernel_size, words)
+    dense, sparse = steps(shapes, blur, blur_mode, words)
     wide = dy.astype(float_dtype(dy.dtype))
-    of_maxima = blur_pool_backward(wide, geometry(shapes.shape, **dense).y_shape, **sparse)
+    of_maxima = blur_pool_backward(
+        wide, placed(shapes.shape, dense["kernel_size"], dense).y_shape, **sparse
+    )
     dx = max_pool_backward(of_maxima, indices, shapes.shape, index_form=index_form, **dense)
     return float_result(dx, dy.dtype)
 
@@ -143,7 +147,7 @@ class MaxBlurPool(WinnerLayer):
     >>> layer.backward(np.array([4.0, 4.0, 4.0]))
     array([2., 0., 5., 3., 2., 0.])
 
-    After `forward`, `indices` holds the winners; the input itself is not kept.
+    The winners are kept for backward, and not the input.
     Raises and source: see `ndpool.max_blur_pool`.
     """
 
@@ -152,7 +156,7 @@ class MaxBlurPool(WinnerLayer):
 
 
 def steps(
-    shapes: Geometry, blur: SupportsIndex, blur_mode: object
+    shapes: Geometry, blur: SupportsIndex, blur_mode: object, words: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of max pooling with stride 1, and those of the blur that follows."""
     padding = []
@@ -164,17 +168,19 @@ def steps(
         beyond = (shapes.out[axis] - 1) * shapes.stride[axis] - last
         padding.append((before, after + max(beyond, 0)))
     dense = {
+        **words,  # where, nan_policy and engine are the maxima's
         "kernel_size": shapes.kernel,
         "stride": 1,
         "padding": tuple(padding),
         "dilation": shapes.dilation,
         "axes": shapes.axes,
+        "ceil_mode": False,
     }
     sparse = {
         "kernel_size": (_taps(blur),) * len(shapes.axes),
         "stride": shapes.stride,
         "axes": shapes.axes,
-        "mode": one_of("blur_mode", blur_mode, MODES),
+        "mode": one_of(Mode, "blur_mode", blur_mode),
     }
     return dense, sparse
 

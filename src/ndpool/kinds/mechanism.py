@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import engines
-from ..dtypes import sum_dtype
+from ..dtypes import lowest, sum_dtype
 from ..engines.slices import Slices, taps, windows, windows_are_fewer
 from ..geometry import Geometry
 
@@ -31,21 +31,29 @@ def window_sums(
     dtype: np.dtype[Any],
     term: Callable[..., Array] | None = None,
     *beside: Array,
+    mask: Array | None = None,
+    exact: bool = False,
 ) -> Array:
     """For each window the sum over its cells of ``term(cells, *beside)``; of the cells by default.
 
-    Shapes: x `geometry.shape`; beside, and the result, `geometry.y_shape`. `dtype` is what the
-    cells are converted to and the sums are made in.
+    Shapes: x and mask `geometry.shape`; beside, and the result, `geometry.y_shape`. `dtype` is what
+    the sums are made in and the cells are converted to, unless `term` is to see the `exact` ones.
+    Cells that the mask has False for add nothing.
     """
     dtype = dtype.newbyteorder("=")
     total = np.zeros(geometry.y_shape, dtype)
+    if mask is not None and term is None:
+        x, mask = filled(x, mask), None
     cells_of, windows_of = _views(geometry, x), _views(geometry, total, *beside)
+    is_there = _views(geometry, *(() if mask is None else (mask,)))
     with np.errstate(all="ignore"):  # inf and NaN add up as they do in C
         for cells, places in _meetings(geometry):
-            (values,) = cells_of(cells, dtype)
+            (values,) = cells_of(cells, None if exact else dtype)
             sums, *others = windows_of(places)
             terms = values if term is None else term(values, *others)
-            sums += _row_sums(terms, sums.shape, len(geometry.axes))
+            for there in is_there(cells):
+                terms = filled(terms, there)
+            sums += _row_sums(terms.astype(dtype, copy=False), sums.shape, len(geometry.axes))
     return total
 
 
@@ -56,42 +64,54 @@ def spread(
     slope: Callable[..., Array] | None = None,
     x: Array | None = None,
     *beside: Array,
+    mask: Array | None = None,
+    exact: bool = False,
 ) -> Array:
     """For each cell the sum over its windows of ``dy * slope(x, *beside)``; of dy by default.
 
-    Shapes: dy and beside `geometry.y_shape`; x, and the result, `geometry.shape`. Sums are made in
-    `dtype`, in the order of the outputs.
+    Shapes: dy and beside `geometry.y_shape`; x, mask, and the result, `geometry.shape`. Sums are
+    made in `dtype`, in the order of the outputs; x and beside are converted to it, unless `slope`
+    is to see the `exact` ones. Where a slope is a bool, it says whether dy goes there. Cells that
+    the mask has False for get 0.
     """
     dtype = dtype.newbyteorder("=")
     dx = np.zeros(geometry.shape, dtype)
     cells_of, x_of = _views(geometry, dx), _views(geometry, *(() if x is None else (x,)))
     windows_of = _views(geometry, dy, *beside)
+    seen = None if exact else dtype
     with np.errstate(all="ignore"):
         # The last tap first: for any one cell that is the order of its outputs.
         for cells, places in _meetings(geometry, reverse=True):
             (sums,) = cells_of(cells)
-            slopes, *others = windows_of(places, dtype)
+            slopes, *others = windows_of(places, seen)
+            slopes = slopes.astype(dtype, copy=False)
             if slope is not None:
-                slopes = slopes * slope(*x_of(cells, dtype), *others)
+                factor = slope(*x_of(cells, seen), *others)
+                # a bool one selects: an infinite dy times False would be NaN
+                slopes = filled(slopes, factor) if factor.dtype == bool else slopes * factor
             sums += slopes
-    return dx
+    return filled(dx, mask)
 
 
-def window_max(x: Array, geometry: Geometry) -> Array:
-    """For each window the largest of its cells, NaN if there is one; in x's dtype."""
+def filled(x: Array, mask: Array | None, value: Any = 0) -> Array:
+    """`x` with `value` in all cells that the mask has False for; x itself without a mask."""
+    if mask is None:
+        return x
+    # NumPy's result has this machine's byte order
+    return np.where(mask, x, np.array(value).astype(x.dtype)).astype(x.dtype, copy=False)
+
+
+def window_max(
+    x: Array, geometry: Geometry, mask: Array | None = None, engine: str | None = None
+) -> Array:
+    """For each window the largest of its cells, NaN if there is one; in x's dtype.
+
+    The lowest that the dtype has, where the mask leaves no cell.
+    """
     largest = np.empty(geometry.y_shape, x.dtype)
-    engines.choose(None, x.dtype, geometry).max_pool(x, geometry, largest, None)
+    run = engines.choose(engine, x.dtype, geometry)
+    run.max_pool(filled(x, mask, lowest(x.dtype)), geometry, largest, None)
     return largest
-
-
-def window_counts(geometry: Geometry) -> Array:
-    """How many cells of the input each window has, float64; broadcasts to y."""
-    counts = np.ones((1,) * len(geometry.shape))
-    for number, axis in enumerate(geometry.axes):
-        along = [1] * len(geometry.shape)
-        along[axis] = -1
-        counts = counts * geometry.taps_inside(number).reshape(along)
-    return counts
 
 
 def total(values: Array) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments import any_array
+from ..choices import one_of
 from ..dtypes import highest, sum_dtype
 from ..errors import PoolError
 from ..geometry import Size, plain_shape
@@ -16,12 +17,11 @@ from ..indices import IndexForm, asked_form
 from ..pool import max_pool_backward
 from .layer import WinnerLayer
 from .mechanism import float_dtype, float_result
-from .rows import Rows, chosen, in_form
-from .words import Words, one_of, opened, opened_gradient, pooling
+from .rows import Rows, chosen, in_form, with_nan
+from .words import GradientWords, Words, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
 Method = Literal["midpoint", "lower", "higher"]
-_METHODS = ("midpoint", "lower", "higher")
 
 
 @overload
@@ -78,20 +78,23 @@ def median_pool(
         bool, as `numpy.median` has it; with `return_indices` the pair ``(y, indices)``. The median
         is of the cells inside the input: padding is not among them. Of equal cells the first in
         row-major order is the one. In a window with NaN that is it, the first one.
+        A window without a cell is NaN, its index that of a cell inside x; for dtypes without NaN
+        it is an error.
 
     {errors}
 
     Source: Tukey, "Exploratory data analysis", 1977, as a filter of signals; of images, Huang,
     Yang, Tang, "A fast two-dimensional median filtering algorithm", IEEE TASSP 27(1), 1979.
     """
-    how = one_of("method", method, _METHODS)
+    how = one_of(Method, "method", method)
     form = asked_form("return_indices", return_indices)
-    x, shapes = opened(x, kernel_size, words)
-    ranks = _METHODS[1:] if how == "midpoint" else (how,)
-    found, offsets = chosen(x, shapes, len(ranks), lambda rows: _winners(rows, ranks))
+    x, shapes, mask = opened(x, kernel_size, words)
+    ranks = ("lower", "higher") if how == "midpoint" else (how,)
+    found, offsets = chosen(x, shapes, mask, len(ranks), lambda rows: _winners(rows, ranks))
     y: Array = found[0]
     if how == "midpoint":
         y = float_result(_midpoints(found.astype(float_dtype(x.dtype))), x.dtype)
+    y = with_nan(y, shapes, mask)
     if form is None:
         return y
     indices = np.stack([in_form(each, shapes, form) for each in offsets])
@@ -107,7 +110,7 @@ def median_pool_backward(
     *,
     method: Method = "midpoint",
     index_form: IndexForm = "window",
-    **words: Unpack[Words],
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `median_pool`: each `dy` goes to its window's median, or in halves to two.
 
@@ -135,8 +138,8 @@ def median_pool_backward(
 
     Source: see `median_pool`.
     """
-    how = one_of("method", method, _METHODS)
-    dy, shapes = opened_gradient(dy, plain_shape("x_shape", x_shape), kernel_size, words)
+    how = one_of(Method, "method", method)
+    dy, shapes, _ = opened_gradient(dy, plain_shape("x_shape", x_shape), kernel_size, words)
     given = any_array("indices", indices)
     if how != "midpoint":
         return max_pool_backward(
@@ -164,8 +167,8 @@ class MedianPool(WinnerLayer):
     array([[0., 0.],
            [5., 5.]])
 
-    After `forward`, `indices` holds the median's cells; the input itself is not kept. Raises and
-    source: see `ndpool.median_pool`.
+    The medians' indices are kept for backward, and not the input. Raises and source: see
+    `ndpool.median_pool`.
     """
 
     _pool = staticmethod(median_pool)

@@ -13,9 +13,11 @@ from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Geometry, Size
 from ..pool import max_pool, max_pool_backward
 from .average import avg_pool, avg_pool_backward
-from .layer import ChanceLayer, first_size
-from .mechanism import float_dtype, float_result, total
-from .words import Words, opened, opened_gradient, pooling
+from .chance import ChanceLayer
+from .layer import first_size
+from .masks import cells_there
+from .mechanism import filled, float_dtype, float_result, total
+from .words import GradientWords, Words, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
 
@@ -38,7 +40,8 @@ def mixed_pool(x: ArrayLike, alpha: ArrayLike, kernel_size: Size, **words: Unpac
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
         computed in float32 and rounded once), else float64. The mean is of the cells inside the
-        input: padding is not among them. NaN propagates; infinities as in sums.
+        input: padding is not among them. NaN propagates; infinities as in sums. A window
+        without a cell is NaN.
 
     {errors}
 
@@ -47,7 +50,7 @@ def mixed_pool(x: ArrayLike, alpha: ArrayLike, kernel_size: Size, **words: Unpac
     neural networks", RSKT 2014, draw 0 or 1 for each feature map in training: an `alpha` of
     ``rng.integers(2, size=(channels, 1, 1))``, or the layer's ``rng``.
     """
-    x, shapes = opened(x, kernel_size, words)
+    x, shapes, _ = opened(x, kernel_size, words)
     dtype = float_dtype(x.dtype)
     share = _proportion(alpha, shapes).astype(dtype)
     highest = max_pool(x.astype(dtype), kernel_size, **words)
@@ -60,7 +63,11 @@ def mixed_pool(x: ArrayLike, alpha: ArrayLike, kernel_size: Size, **words: Unpac
 
 @pooling
 def mixed_pool_backward(
-    dy: ArrayLike, x: ArrayLike, alpha: ArrayLike, kernel_size: Size, **words: Unpack[Words]
+    dy: ArrayLike,
+    x: ArrayLike,
+    alpha: ArrayLike,
+    kernel_size: Size,
+    **words: Unpack[GradientWords],
 ) -> tuple[Array, Any]:
     """The gradients of `mixed_pool`: for x that of both poolings, for alpha their difference.
 
@@ -90,7 +97,7 @@ def mixed_pool_backward(
     Source: see `mixed_pool`.
     """
     x = as_array("x", x)
-    dy, shapes = opened_gradient(dy, x.shape, kernel_size, words)
+    dy, shapes, mask = opened_gradient(dy, x.shape, kernel_size, words)
     dtype = float_dtype(dy.dtype, x.dtype)
     proportion = _proportion(alpha, shapes)
     share, slopes, wide = proportion.astype(dtype), dy.astype(dtype), x.astype(dtype)
@@ -102,7 +109,8 @@ def mixed_pool_backward(
         dx += avg_pool_backward(
             slopes_of_mean, x.shape, kernel_size, count_include_pad=False, **words
         )
-        dalpha = _like(slopes * (highest - mean), proportion)
+        differences = slopes * (highest - mean)
+        dalpha = _like(filled(differences, cells_there(mask, shapes) > 0), proportion)
     return float_result(dx, dy.dtype), dalpha
 
 
@@ -130,18 +138,16 @@ class MixedPool(ChanceLayer):
     alpha = first_size
     dalpha: Any
 
-    def forward(self, x: ArrayLike) -> Array:
-        """y of the windows of `x`; remembers what `backward` needs."""
+    def _run(self, x: ArrayLike, words: dict[str, Any]) -> tuple[Array, tuple[Any, ...]]:
         alpha, *sizes = self.sizes
         if self.training and self.seed is not None:
             alpha = (self.rng.random(np.shape(alpha)) < alpha) * 1.0
-        self.saved = (x, alpha, *sizes)
-        return mixed_pool(x, alpha, *sizes, **self.options)
+        return mixed_pool(x, alpha, *sizes, **words), (x, alpha, *sizes)
 
-    def backward(self, dy: ArrayLike) -> Array:
+    def backward(self, dy: ArrayLike, **words: Any) -> Array:
         """dx of the last forward's input shape, and `dalpha`; dy has y's shape."""
         dx: Array
-        dx, self.dalpha = self._gradients(dy)
+        dx, self.dalpha = self._gradients(dy, words)
         return dx
 
 

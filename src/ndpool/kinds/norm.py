@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..arguments import as_array
 from ..errors import PoolError, shown
 from ..geometry import Size
-from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_max, window_sums
+from .layer import ValueLayer
+from .mechanism import filled, float_dtype, float_result, spread, window_max, window_sums
 from .smooth import Smooth
-from .words import Words, finite, fitting, opened, opened_gradient, placed, pooling
+from .words import GradientWords, Words, finite, fitting, opened, opened_gradient, placed, pooling
 
 Array = NDArray[Any]
 
@@ -35,7 +35,8 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
         computed in float32 and rounded once), else float64. Powers are of the magnitudes divided
-        by the window's largest, so that none overflows. NaN propagates.
+        by the window's largest, so that none overflows. NaN propagates. A window without a cell
+        is 0.
 
     {errors}
 
@@ -44,10 +45,10 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
     magnitude, and gives NaN for odd p where their sum is negative; ONNX's LpPool is as here.
     """
     p = _norm_type(norm_type)
-    x, shapes = opened(x, kernel_size, words)
+    x, shapes, mask = opened(x, kernel_size, words)
     dtype = float_dtype(x.dtype)
-    sizes = np.abs(x.astype(dtype))
-    largest = window_max(sizes, shapes)
+    sizes = np.abs(filled(x, mask).astype(dtype))
+    largest = window_max(sizes, shapes, engine=words.get("engine"))
     scale = np.where((largest == 0) | np.isinf(largest), dtype.type(1), largest)
     sums = window_sums(sizes, shapes, dtype, lambda cells, by: (cells / by) ** p, scale)
     with np.errstate(over="ignore"):
@@ -61,7 +62,7 @@ def lp_pool_backward(
     y: ArrayLike,
     norm_type: float,
     kernel_size: Size,
-    **words: Unpack[Words],
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `lp_pool`: ``dy * sign(x) * (|x| / y) ** (p - 1)`` for each cell, summed.
 
@@ -88,13 +89,13 @@ def lp_pool_backward(
     """
     p = _norm_type(norm_type)
     x, y = as_array("x", x), as_array("y", y)
-    dy, shapes = opened_gradient(dy, x.shape, kernel_size, words)
+    dy, shapes, mask = opened_gradient(dy, x.shape, kernel_size, words)
     fitting("y", y, shapes.y_shape)
     dtype = float_dtype(dy.dtype, x.dtype, y.dtype)
-    return float_result(spread(dy, shapes, dtype, _slope(p), x, y), dy.dtype)
+    return float_result(spread(dy, shapes, dtype, _slope(p), x, y, mask=mask), dy.dtype)
 
 
-class LPPool(Layer):
+class LPPool(ValueLayer):
     """Lp pooling with its backward pass; arguments as in `ndpool.lp_pool`.
 
     >>> import numpy as np, ndpool
@@ -110,9 +111,6 @@ class LPPool(Layer):
 
     _pool = staticmethod(lp_pool)
     _gradient = staticmethod(lp_pool_backward)
-
-    def _saved(self, x: ArrayLike, y: Array) -> tuple[Any, ...]:
-        return x, y
 
 
 def smooth(x: Array, norm_type: float, kernel_size: Size, **words: Unpack[Words]) -> Smooth:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ..blocks import MOST, blocks
 from ..geometry import Geometry
 from ..indices import IndexForm, to_positions
+from .masks import Mask, cells_there, refuse_empty
+from .mechanism import filled
 
 Array = NDArray[Any]
 
@@ -19,8 +21,9 @@ Array = NDArray[Any]
 class Rows(NamedTuple):
     """Some windows: (batch axes, pooled axes, cells) of an array with its pooled axes last.
 
-    `place` says which windows. `there` is False where a row goes on behind its window's last cell;
-    `offsets` are those in the window. Both broadcast to `cells`.
+    `place` says which windows. `there` is False where a row goes on behind its window's last cell,
+    and for cells that a mask leaves out; `offsets` are those in the window. Both broadcast to
+    `cells`.
     """
 
     place: tuple[slice, ...]
@@ -30,17 +33,22 @@ class Rows(NamedTuple):
 
 
 def chosen(
-    x: Array, geometry: Geometry, choices: int, choose: Callable[[Rows], Array]
+    x: Array,
+    geometry: Geometry,
+    mask: Mask | None,
+    choices: int,
+    choose: Callable[[Rows], Array],
 ) -> tuple[Array, Array]:
     """The cells that `choose` picks in each window, and their offsets there, `choices` of each.
 
-    `choose` returns places in the rows, of shape (choices, batch axes, pooled axes). Shapes of the
-    results: (choices, *`geometry.y_shape`).
+    `choose` returns places in the rows, of shape (choices, batch axes, pooled axes); the first for
+    a window whose cells the mask leaves none of. Shapes of the results: (choices,
+    *`geometry.y_shape`).
     """
     y = np.empty((choices, *geometry.y_shape), x.dtype)
     offsets = np.empty(y.shape, geometry.index_dtype)
     y_last, offsets_last = pooled_last(y, geometry), pooled_last(offsets, geometry)
-    for rows in _window_rows(x, geometry):
+    for rows in _window_rows(x, geometry, mask):
         for number, places in enumerate(choose(rows)):
             at = places[..., None]
             here: tuple[Any, ...] = (number, *rows.place)
@@ -48,6 +56,16 @@ def chosen(
             every = np.broadcast_to(rows.offsets, rows.cells.shape)
             offsets_last[here] = np.take_along_axis(every, at, -1)[..., 0]
     return y, offsets
+
+
+def with_nan(y: Array, geometry: Geometry, mask: Mask | None) -> Array:
+    """`y` with NaN for windows without a cell; PoolError where its dtype has none."""
+    if mask is None:
+        return y
+    is_empty = cells_there(mask, geometry) == 0
+    if y.dtype.kind in "biu":
+        refuse_empty(is_empty, f"dtype {y.dtype}")
+    return filled(y, ~is_empty, np.nan) if is_empty.any() else y
 
 
 def in_form(offsets: Array, geometry: Geometry, form: IndexForm) -> Array:
@@ -66,7 +84,7 @@ def pooled_last(array: Array, geometry: Geometry) -> Array:
     return np.moveaxis(array, axes, range(-len(axes), 0))
 
 
-def _window_rows(x: Array, geometry: Geometry) -> Iterator[Rows]:
+def _window_rows(x: Array, geometry: Geometry, mask: Mask | None) -> Iterator[Rows]:
     """All windows, as many at a time as the cache holds."""
     d = len(geometry.axes)
     x_last = pooled_last(x, geometry)
@@ -81,13 +99,13 @@ def _window_rows(x: Array, geometry: Geometry) -> Iterator[Rows]:
         for axis, weight in zip(axes, geometry.weights, strict=True):
             there, offsets = there & axis.there, offsets + axis.taps * weight
         here: tuple[Any, ...] = (*place[:-d], *(axis.cells for axis in axes))
+        there, offsets = (each.reshape(*windows, length) for each in (there, offsets))
+        if mask is not None:
+            masked = pooled_last(mask, geometry)[here]
+            there = there & masked.reshape(*masked.shape[:-d], length)
         cells = x_last[here]
-        yield Rows(
-            place,
-            np.ascontiguousarray(cells).reshape(*cells.shape[:-d], length),
-            there.reshape(*windows, length),
-            offsets.reshape(*windows, length),
-        )
+        rows = np.ascontiguousarray(cells).reshape(*cells.shape[:-d], length)
+        yield Rows(place, rows, there, offsets)
 
 
 class _AxisRows(NamedTuple):

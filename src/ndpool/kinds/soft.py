@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..arguments import as_array
 from ..geometry import Geometry, Size
 from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_max, window_sums
+from .masks import Mask
+from .mechanism import filled, float_dtype, float_result, spread, window_max, window_sums
 from .smooth import Smooth
-from .words import Words, finite, opened, opened_gradient, placed, pooling
+from .words import GradientWords, Words, finite, opened, opened_gradient, placed, pooling
 
 Array = NDArray[Any]
 
@@ -38,9 +39,9 @@ def soft_pool(
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
         computed in float32 and rounded once), else float64. Padding has no weight. No power
-        overflows. NaN propagates. Infinities are limits: where the cell of the most weight is
-        infinite, so is y; cells of no weight are as if they were not there, -inf with a beta
-        above 0 among them.
+        overflows. NaN propagates, and a window without a cell is NaN. Infinities are limits:
+        where the cell of the most weight is infinite, so is y; cells of no weight are as if they
+        were not there, -inf with a beta above 0 among them.
 
     {errors}
 
@@ -48,14 +49,20 @@ def soft_pool(
     ICCV 2021; their code, with padding, counts its zeros.
     """
     sharpness = finite("beta", beta)
-    x, shapes = opened(x, kernel_size, words)
-    dtype = float_dtype(x.dtype)
-    return float_result(_soft(x.astype(dtype), sharpness, shapes)[-1], x.dtype)
+    x, shapes, mask = opened(x, kernel_size, words)
+    wide = x.astype(float_dtype(x.dtype))
+    _, sums, y = _soft(wide, sharpness, shapes, mask, words.get("engine"))
+    return float_result(filled(y, sums != 0, np.nan), x.dtype)
 
 
 @pooling
 def soft_pool_backward(
-    dy: ArrayLike, x: ArrayLike, kernel_size: Size, *, beta: float = 1.0, **words: Unpack[Words]
+    dy: ArrayLike,
+    x: ArrayLike,
+    kernel_size: Size,
+    *,
+    beta: float = 1.0,
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `soft_pool`: ``dy * weight * (1 + beta * (x - y))`` for each cell, summed.
 
@@ -83,11 +90,12 @@ def soft_pool_backward(
     """
     sharpness = finite("beta", beta)
     x = as_array("x", x)
-    dy, shapes = opened_gradient(dy, x.shape, kernel_size, words)
+    dy, shapes, mask = opened_gradient(dy, x.shape, kernel_size, words)
     dtype = float_dtype(dy.dtype, x.dtype)
     wide = x.astype(dtype)
-    top, sums, y = _soft(wide, sharpness, shapes)
-    return float_result(spread(dy, shapes, dtype, _slope(sharpness), wide, top, sums, y), dy.dtype)
+    top, sums, y = _soft(wide, sharpness, shapes, mask, words.get("engine"))
+    dx = spread(dy, shapes, dtype, _slope(sharpness), wide, top, sums, y, mask=mask)
+    return float_result(dx, dy.dtype)
 
 
 class SoftPool(Layer):
@@ -121,7 +129,7 @@ def smooth(x: Array, kernel_size: Size, *, beta: float = 1.0, **words: Unpack[Wo
         # y is the same for every top, so that the top may be taken not to change
         return along, 0 * along, sharpness * _exponential(cells, top, sharpness), along
 
-    return Smooth(wide, shapes, slopes, _soft(wide, sharpness, shapes))
+    return Smooth(wide, shapes, slopes, _soft(wide, sharpness, shapes, None, None))
 
 
 def _slope(beta: float) -> Callable[..., Array]:
@@ -132,16 +140,23 @@ def _slope(beta: float) -> Callable[..., Array]:
     return slope
 
 
-def _soft(x: Array, beta: float, shapes: Geometry) -> tuple[Array, Array, Array]:
+def _soft(
+    x: Array, beta: float, shapes: Geometry, mask: Mask | None, engine: str | None
+) -> tuple[Array, Array, Array]:
     """Each window's cell of the most weight, its sum of exponentials over that cell's, and y."""
-    top = window_max(x, shapes) if beta > 0 else -window_max(-x, shapes)
-    sums = window_sums(x, shapes, x.dtype, lambda cells, top: _exponential(cells, top, beta), top)
+    sign = 1 if beta > 0 else -1
+    top = sign * window_max(sign * x, shapes, mask, engine)
+
+    def exponentials(cells: Array, top: Array) -> Array:
+        return _exponential(cells, top, beta)
+
+    sums = window_sums(x, shapes, x.dtype, exponentials, top, mask=mask)
 
     def weighted(cells: Array, top: Array, sums: Array) -> Array:
         weight = _exponential(cells, top, beta) / sums
         return np.where(weight == 0, cells.dtype.type(0), weight * cells)
 
-    return top, sums, window_sums(x, shapes, x.dtype, weighted, top, sums)
+    return top, sums, window_sums(x, shapes, x.dtype, weighted, top, sums, mask=mask)
 
 
 def _exponential(cells: Array, top: Array, beta: float) -> Array:

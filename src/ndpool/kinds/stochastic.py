@@ -12,11 +12,22 @@ from ..errors import PoolError
 from ..geometry import Geometry, Size
 from ..indices import IndexForm, asked_form
 from ..pool import max_pool_backward
-from .layer import ChanceLayer
-from .mechanism import float_dtype, float_result, spread, window_max, window_sums
-from .rows import Rows, chosen, in_form, pooled_last
+from .chance import ChanceLayer
+from .masks import Mask
+from .mechanism import filled, float_dtype, float_result, spread, window_max, window_sums
+from .rows import Rows, chosen, in_form, pooled_last, with_nan
 from .smooth import Smooth
-from .words import Seed, Words, flag, generator, opened, opened_gradient, placed, pooling
+from .words import (
+    GradientWords,
+    Seed,
+    Words,
+    flag,
+    generator,
+    opened,
+    opened_gradient,
+    placed,
+    pooling,
+)
 
 Array = NDArray[Any]
 
@@ -80,7 +91,8 @@ def stochastic_pool(
         pair ``(y, indices)``; else in x's dtype if that is a float (float16 and bfloat16 are
         computed in float32 and rounded once), and float64 for integers and bool. In a window of
         zeros each cell is as likely, in one with infinities each of those, and padding never is.
-        In a window with NaN that is it, the first one.
+        In a window with NaN that is it, the first one. A window without a cell is NaN; for
+        dtypes without NaN it is an error.
 
     {errors}
 
@@ -89,18 +101,24 @@ def stochastic_pool(
     """
     is_training = flag("training", training)
     form = asked_form("return_indices", return_indices)
-    x, shapes = opened(x, kernel_size, words)
-    _refuse_negative(x)
+    x, shapes, mask = opened(x, kernel_size, words)
+    _refuse_negative(filled(x, mask))
+    engine = words.get("engine")
     if not is_training:
         if form is not None:
             raise PoolError("return_indices", "False where training is False", return_indices)
         dtype = float_dtype(x.dtype)
-        largest, sums, squares = _moments(x.astype(dtype), shapes)
+        largest, sums, squares = _moments(x.astype(dtype), shapes, mask, engine)
         with np.errstate(all="ignore"):
             return float_result(largest * (squares / sums), x.dtype)
     chances = pooled_last(generator("rng", rng).random(shapes.y_shape), shapes)
-    found, offsets = chosen(x, shapes, 1, lambda rows: _drawn(rows, chances[rows.place])[None])
-    return found[0] if form is None else (found[0], in_form(offsets[0], shapes, form))
+
+    def choose(rows: Rows) -> Array:
+        return _drawn(rows, chances[rows.place])[None]
+
+    found, offsets = chosen(x, shapes, mask, 1, choose)
+    y = with_nan(found[0], shapes, mask)
+    return y if form is None else (y, in_form(offsets[0], shapes, form))
 
 
 @pooling
@@ -111,7 +129,7 @@ def stochastic_pool_backward(
     kernel_size: Size,
     *,
     index_form: IndexForm = "window",
-    **words: Unpack[Words],
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `stochastic_pool`: to the cells that were taken, or of the expectation.
 
@@ -144,14 +162,15 @@ def stochastic_pool_backward(
     Source: see `stochastic_pool`.
     """
     x = as_array("x", x)
-    dy, shapes = opened_gradient(dy, x.shape, kernel_size, words)
+    dy, shapes, mask = opened_gradient(dy, x.shape, kernel_size, words)
     if indices is not None:
         return max_pool_backward(dy, indices, x.shape, kernel_size, index_form=index_form, **words)
-    _refuse_negative(x)
+    _refuse_negative(filled(x, mask))
     dtype = float_dtype(dy.dtype, x.dtype)
     wide = x.astype(dtype)
-    largest, sums, squares = _moments(wide, shapes)
-    return float_result(spread(dy, shapes, dtype, _slope, wide, largest, sums, squares), dy.dtype)
+    largest, sums, squares = _moments(wide, shapes, mask, words.get("engine"))
+    dx = spread(dy, shapes, dtype, _slope, wide, largest, sums, squares, mask=mask)
+    return float_result(dx, dy.dtype)
 
 
 class StochasticPool(ChanceLayer):
@@ -177,14 +196,12 @@ class StochasticPool(ChanceLayer):
     _gradient = staticmethod(stochastic_pool_backward)
     indices: Array | None
 
-    def forward(self, x: ArrayLike) -> Array:
-        """y of the windows of `x`; remembers what `backward` needs."""
-        words: Any = {"return_indices": self.training, **self.options}
-        found = stochastic_pool(x, *self.sizes, training=self.training, rng=self.rng, **words)
+    def _run(self, x: ArrayLike, words: dict[str, Any]) -> tuple[Array, tuple[Any, ...]]:
+        given: Any = {"return_indices": self.training, "training": self.training, **words}
+        found = stochastic_pool(x, *self.sizes, rng=self.rng, **given)
         y: Array
         y, self.indices = found if isinstance(found, tuple) else (found, None)
-        self._remember(x, self.indices)
-        return y
+        return y, (x, self.indices, *self.sizes)
 
 
 def smooth(x: Array, kernel_size: Size, **words: Unpack[Words]) -> Smooth:
@@ -196,7 +213,7 @@ def smooth(x: Array, kernel_size: Size, **words: Unpack[Words]) -> Smooth:
         here, each = _slope(cells, largest, *moments), 1 / np.where(largest == 0, np.inf, largest)
         return here, 0 * here, each + 0 * here, 2 * _shares(cells, largest) * each
 
-    return Smooth(wide, shapes, slopes, _moments(wide, shapes))
+    return Smooth(wide, shapes, slopes, _moments(wide, shapes, None, None))
 
 
 def _slope(cells: Array, largest: Array, sums: Array, squares: Array) -> Array:
@@ -218,11 +235,13 @@ def _drawn(rows: Rows, chances: Array) -> Array:
     return places
 
 
-def _moments(x: Array, shapes: Geometry) -> tuple[Array, Array, Array]:
+def _moments(
+    x: Array, shapes: Geometry, mask: Mask | None, engine: str | None
+) -> tuple[Array, Array, Array]:
     """Each window's largest cell, the sum of its cells' shares, and of their squares."""
-    largest = window_max(x, shapes)
-    sums = window_sums(x, shapes, x.dtype, _shares, largest)
-    squares = window_sums(x, shapes, x.dtype, lambda *of: _shares(*of) ** 2, largest)
+    largest = window_max(x, shapes, mask, engine)
+    sums = window_sums(x, shapes, x.dtype, _shares, largest, mask=mask)
+    squares = window_sums(x, shapes, x.dtype, lambda *of: _shares(*of) ** 2, largest, mask=mask)
     return largest, sums, squares
 
 

@@ -33,6 +33,7 @@ from ..indices import (
 )
 from ..pool import max_pool, max_pool_backward
 from .average import avg_pool, avg_pool_backward
+from .covering import max_by_boxes
 from .mechanism import float_dtype, float_result
 from .regions import Regions, along, at
 from .words import fitting, one_of
@@ -79,13 +80,13 @@ def pooled_max(x: Array, regions: Regions, asked: bool | IndexForm) -> Any:
             x, even.kernel, stride=even.stride, axes=even.axes, return_indices=form or False
         )
     if form is None:
-        return max_of(x, regions, None)
+        return _max(x, regions, None)
     if form == "window":
         indices = np.empty(regions.y_shape, regions.index_dtype)
-        return max_of(x, regions, indices), indices
+        return _max(x, regions, indices), indices
     indices = np.empty(regions.y_shape, np.int64)
     offsets = offsets_at_the_end(indices, regions)
-    y = max_of(x, regions, offsets)
+    y = _max(x, regions, offsets)
     to_positions(offsets, regions, form, indices)
     return y, indices
 
@@ -122,6 +123,11 @@ def pooled_mean_backward(dy: Array, regions: Regions) -> Array:
     dtype = float_dtype(dy.dtype)
     parts = dy.astype(dtype) / counts_of(regions).astype(dtype)
     return float_result(spread_over(parts, regions, dtype), dy.dtype)
+
+
+def _max(x: Array, regions: Regions, indices: Array | None) -> Array:
+    y = max_by_boxes(x, regions, indices)
+    return max_of(x, regions, indices) if y is None else y
 
 
 def max_of(x: Array, regions: Regions, indices: Array | None) -> Array:

@@ -152,7 +152,7 @@ class MaxUnpool(Layer):
     ) -> Array:
         """x of shape `x_shape`; remembers where the values went."""
         x = max_unpool(y, indices, x_shape, *self.sizes, **self.options)
-        self._remember(indices)
+        self.saved, self.words = (indices, *self.sizes), self.options
         return x
 
 

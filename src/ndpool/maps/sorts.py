@@ -110,7 +110,7 @@ class _MaxBlur(_Winners):
         shapes = geometry(
             self.x.shape, given["kernel_size"], **{name: given[name] for name in names}
         )
-        _, sparse = steps(shapes, given["blur"], given["blur_mode"])
+        _, sparse = steps(shapes, given["blur"], given["blur_mode"], {})
         chosen = super().along(tangent).astype(float_dtype(tangent.dtype))
         blurred: Array = function("blur_pool")(chosen, **sparse)
         return float_result(blurred, tangent.dtype)
@@ -178,6 +178,7 @@ def _by(word: str, default: Any, sorts: dict[Any, Sort], other: Sort) -> Callabl
 
 _SMOOTH = {
     "gem_pool": "gem",
+    "global_lp_pool": "whole_sums",
     "lp_pool": "norm",
     "soft_pool": "soft",
     "stochastic_pool": "stochastic",
@@ -189,6 +190,11 @@ SORTS: dict[str, Sort] = {
     "blur_pool": _Linear,
     "fractional_max_pool": _Winners,
     "gem_pool": _Smooth,
+    "global_avg_pool": _Linear,
+    "global_lp_pool": _Smooth,
+    "global_max_pool": _Winners,
+    "global_min_pool": _Winners,
+    "global_sum_pool": _Linear,
     "lp_pool": _Smooth,
     "max_blur_pool": _MaxBlur,
     "max_pool": _Winners,
