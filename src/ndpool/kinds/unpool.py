@@ -15,7 +15,7 @@ from ..geometry import Geometry, Size, plain_shape
 from ..indices import IndexForm, position_blocks
 from ..maps.winners import checked_offsets, gathered
 from .layer import Layer
-from .words import Words, fitting, placed, pooling
+from .words import GeometryWords, fitting, placed, pooling
 
 Array = NDArray[Any]
 Repeated = Literal["error", "sum", "last"]
@@ -30,7 +30,7 @@ def max_unpool(
     *,
     index_form: IndexForm = "window",
     repeated: Repeated = "error",
-    **words: Unpack[Words],
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """Max pooling undone: each value of `y` at its winner's place, zero elsewhere.
 
@@ -86,7 +86,7 @@ def max_unpool_backward(
     *,
     index_form: IndexForm = "window",
     repeated: Repeated = "error",
-    **words: Unpack[Words],
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """The gradient of `max_unpool`: each of its values gets that of the cell it was put to.
 
@@ -152,7 +152,7 @@ class MaxUnpool(Layer):
     ) -> Array:
         """x of shape `x_shape`; remembers where the values went."""
         x = max_unpool(y, indices, x_shape, *self.sizes, **self.options)
-        self._remember(indices)
+        self.saved, self.words = (indices, *self.sizes), self.options
         return x
 
 

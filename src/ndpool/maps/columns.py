@@ -14,7 +14,7 @@ from ..dtypes import sum_dtype
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Geometry, Size, geometry, plain_shape
 from ..kinds.mechanism import rounded
-from ..kinds.words import Words, fitting, opened, placed, pooling
+from ..kinds.words import GeometryWords, fitting, placed, pooling
 from .cells import add, cut, filling, windows_shape
 
 Array = NDArray[Any]
@@ -29,7 +29,7 @@ def im2col(
     layout: Layout = "rows",
     channel_axes: Size | None = None,
     fill: Any = 0,
-    **words: Unpack[Words],
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """The windows of `x` as a matrix, all channels of a window together.
 
@@ -67,7 +67,8 @@ def im2col(
     processing", IWFHR 2006. `ndpool.textbook.rows` and `columns` have the first two layouts as two
     books write them, for images.
     """
-    x, shapes = opened(x, kernel_size, words)
+    x = as_array("x", x)
+    shapes = placed(x.shape, kernel_size, words)
     value, matrix = filling(fill, x.dtype), _matrix(shapes, layout, channel_axes)
     col = np.empty(matrix.shape, x.dtype)
     cut(x, shapes, matrix.windows(col), value)
@@ -82,7 +83,7 @@ def col2im(
     *,
     layout: Layout = "rows",
     channel_axes: Size | None = None,
-    **words: Unpack[Words],
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """The adjoint of `im2col`: each element is added to the cell that it was taken from.
 

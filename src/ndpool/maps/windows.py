@@ -12,14 +12,16 @@ from ..arguments import as_array
 from ..dtypes import sum_dtype
 from ..geometry import Size, plain_shape
 from ..kinds.mechanism import rounded
-from ..kinds.words import Words, fitting, opened, placed, pooling
+from ..kinds.words import GeometryWords, fitting, placed, pooling
 from .cells import add, cut, filling, windows_shape, windows_view
 
 Array = NDArray[Any]
 
 
 @pooling
-def windows(x: ArrayLike, kernel_size: Size, *, fill: Any = 0, **words: Unpack[Words]) -> Array:
+def windows(
+    x: ArrayLike, kernel_size: Size, *, fill: Any = 0, **words: Unpack[GeometryWords]
+) -> Array:
     """All windows of `x`: im2col for any number of axes, before any reshaping.
 
     >>> import numpy as np, ndpool
@@ -48,7 +50,8 @@ def windows(x: ArrayLike, kernel_size: Size, *, fill: Any = 0, **words: Unpack[W
     processing", IWFHR 2006; as a view, ``numpy.lib.stride_tricks.sliding_window_view``, which has
     no stride, dilation or padding.
     """
-    x, shapes = opened(x, kernel_size, words)
+    x = as_array("x", x)
+    shapes = placed(x.shape, kernel_size, words)
     value = filling(fill, x.dtype)
     w = windows_view(x, shapes)
     if w is None:
@@ -59,7 +62,10 @@ def windows(x: ArrayLike, kernel_size: Size, *, fill: Any = 0, **words: Unpack[W
 
 @pooling
 def overlap_add(
-    w: ArrayLike, x_shape: Sequence[SupportsIndex], kernel_size: Size, **words: Unpack[Words]
+    w: ArrayLike,
+    x_shape: Sequence[SupportsIndex],
+    kernel_size: Size,
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """The adjoint of `windows`: each element is added to the cell that it was taken from.
 

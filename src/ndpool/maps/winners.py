@@ -8,9 +8,10 @@ from typing import Any, SupportsIndex, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..geometry import Geometry, Size
+from ..arguments import as_array
+from ..geometry import Geometry, Size, plain_shape
 from ..indices import IndexForm, as_offsets, first_outside, position_blocks, refuse_index
-from ..kinds.words import Words, checked, opened, pooling
+from ..kinds.words import GeometryWords, placed, pooling
 from ..pool import max_pool_backward
 
 Array = NDArray[Any]
@@ -23,7 +24,7 @@ def gather_winners(
     kernel_size: Size,
     *,
     index_form: IndexForm = "window",
-    **words: Unpack[Words],
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """What stands in `x` where the winners of another array's windows stood.
 
@@ -47,7 +48,8 @@ def gather_winners(
     Source: the forward mode of Wengert, "A simple automatic derivative evaluation program",
     Communications of the ACM 7(8), 1964; its adjoint is `scatter_winners`.
     """
-    x, shapes = opened(x, kernel_size, words)
+    x = as_array("x", x)
+    shapes = placed(x.shape, kernel_size, words)
     return gathered(x, checked_offsets(indices, shapes, index_form), shapes)
 
 
@@ -60,7 +62,7 @@ def scatter_winners(
     *,
     index_form: IndexForm = "window",
     engine: str | None = None,
-    **words: Unpack[Words],
+    **words: Unpack[GeometryWords],
 ) -> Array:
     """The adjoint of `gather_winners`: adds each `dy` to the cell that won its window.
 
@@ -83,7 +85,7 @@ def scatter_winners(
 
     Source: see `ndpool.max_pool_backward`.
     """
-    checked(words)
+    placed(plain_shape("x_shape", x_shape), kernel_size, words)
     return max_pool_backward(
         dy, indices, x_shape, kernel_size, index_form=index_form, engine=engine, **words
     )
