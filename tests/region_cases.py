@@ -89,3 +89,10 @@ def offsets(positions, sums, shape, axes, cells):
 
 def rng_of(seed):
     return random.Random(seed)
+
+
+def kept(sums, mask):
+    """The same windows without the cells that the mask, of x's shape, has False for."""
+    there = mask.reshape(-1).tolist()
+    found = [[at for at in cells if there[at]] for cells in sums.windows]
+    return oracle.Sums(sums.y_shape, found, [len(cells) for cells in found])

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex, overload
+from typing import Any, Literal, SupportsIndex, Unpack, overload
 
 from numpy.typing import ArrayLike, NDArray
 
-from ..arguments import as_array
-from ..geometry import Size, plain_shape
 from ..indices import IndexForm
 from .layer import Layer, WinnerLayer
-from .regions import OutputSize, adaptive
-from .uneven import pooled_max, pooled_max_backward, pooled_mean, pooled_mean_backward
-from .words import pooling
+from .pooled import (
+    opened_regions,
+    opened_regions_gradient,
+    pooled_max,
+    pooled_max_backward,
+    pooled_mean,
+    pooled_mean_backward,
+)
+from .regions import OutputSize
+from .words import WholeGradientWords, WholeWords, pooling
 
 Array = NDArray[Any]
 
@@ -23,8 +28,8 @@ def adaptive_max_pool(
     x: ArrayLike,
     output_size: OutputSize,
     *,
-    axes: Size | None = ...,
     return_indices: Literal[False] = ...,
+    **words: Unpack[WholeWords],
 ) -> Array: ...
 
 
@@ -33,8 +38,8 @@ def adaptive_max_pool(
     x: ArrayLike,
     output_size: OutputSize,
     *,
-    axes: Size | None = ...,
     return_indices: Literal[True] | IndexForm,
+    **words: Unpack[WholeWords],
 ) -> tuple[Array, Array]: ...
 
 
@@ -43,8 +48,8 @@ def adaptive_max_pool(
     x: ArrayLike,
     output_size: OutputSize,
     *,
-    axes: Size | None = None,
     return_indices: bool | IndexForm = False,
+    **words: Unpack[WholeWords],
 ) -> Array | tuple[Array, Array]:
     """The maximum of each of `output_size` regions, which cover `x` as evenly as they can.
 
@@ -57,7 +62,7 @@ def adaptive_max_pool(
         output_size: The output's size along each pooled axis; None among others keeps the input's.
             An int is for the last two axes, a tuple of d for the last d. It may be larger than
             the input's: then neighbouring regions repeat cells.
-        axes: The axes to pool, instead of the last ones; all others are batch.
+        {axes}
         return_indices: True or "window" for each winner's offset in its region, row-major as in a
             window of the largest region's sizes, in the smallest unsigned dtype; "plane" or
             "tensor" for int64 positions as in `ndpool.max_pool`.
@@ -73,9 +78,9 @@ def adaptive_max_pool(
     the output's size does not, after He, Zhang, Ren, Sun, "Spatial pyramid pooling in deep
     convolutional networks for visual recognition", ECCV 2014.
     """
-    x = as_array("x", x)
+    x, regions, mask = opened_regions(x, output_size, words)
     found: Array | tuple[Array, Array]
-    found = pooled_max(x, adaptive(x.shape, output_size, axes), return_indices)
+    found = pooled_max(x, regions, return_indices, mask, words.get("engine"))
     return found
 
 
@@ -86,8 +91,8 @@ def adaptive_max_pool_backward(
     x_shape: Sequence[SupportsIndex],
     output_size: OutputSize,
     *,
-    axes: Size | None = None,
     index_form: IndexForm = "window",
+    **words: Unpack[WholeGradientWords],
 ) -> Array:
     """The gradient of `adaptive_max_pool`: each `dy` goes to the cell that won its region.
 
@@ -101,7 +106,8 @@ def adaptive_max_pool_backward(
         dy: Gradient of the output, of the output's shape; any poolable dtype. Not modified.
         indices: Winners as the forward call returned them. Not modified.
         x_shape: Shape of the forward call's input.
-        output_size, axes: As in the forward call.
+        output_size: As in the forward call.
+        {axes}
         index_form: The form of `indices`: "window", "plane" or "tensor".
 
     Returns:
@@ -111,13 +117,12 @@ def adaptive_max_pool_backward(
 
     Source: see `ndpool.max_pool_backward`.
     """
-    dy = as_array("dy", dy)
-    regions = adaptive(plain_shape("x_shape", x_shape), output_size, axes)
-    return pooled_max_backward(dy, indices, regions, index_form)
+    dy, regions, mask = opened_regions_gradient(dy, x_shape, output_size, words)
+    return pooled_max_backward(dy, indices, regions, index_form, mask, words.get("engine"))
 
 
 @pooling
-def adaptive_avg_pool(x: ArrayLike, output_size: OutputSize, *, axes: Size | None = None) -> Array:
+def adaptive_avg_pool(x: ArrayLike, output_size: OutputSize, **words: Unpack[WholeWords]) -> Array:
     """The mean of each of `output_size` regions, which cover `x` as evenly as they can.
 
     >>> import numpy as np, ndpool
@@ -126,7 +131,8 @@ def adaptive_avg_pool(x: ArrayLike, output_size: OutputSize, *, axes: Size | Non
 
     Args:
         x: Array of any shape; bool, integers, float16, bfloat16, float32, float64. Not modified.
-        output_size, axes: As in `ndpool.adaptive_max_pool`.
+        output_size: As in `ndpool.adaptive_max_pool`.
+        {axes}
 
     Returns:
         y of `output_size` along the pooled axes, in x's dtype if that is a float (float16 and
@@ -137,8 +143,8 @@ def adaptive_avg_pool(x: ArrayLike, output_size: OutputSize, *, axes: Size | Non
 
     Source: the rule of ``torch.nn.AdaptiveAvgPool2d``; see `ndpool.adaptive_max_pool`.
     """
-    x = as_array("x", x)
-    return pooled_mean(x, adaptive(x.shape, output_size, axes))
+    x, regions, mask = opened_regions(x, output_size, words)
+    return pooled_mean(x, regions, mask, words.get("engine"))
 
 
 @pooling
@@ -146,8 +152,7 @@ def adaptive_avg_pool_backward(
     dy: ArrayLike,
     x_shape: Sequence[SupportsIndex],
     output_size: OutputSize,
-    *,
-    axes: Size | None = None,
+    **words: Unpack[WholeGradientWords],
 ) -> Array:
     """The gradient of `adaptive_avg_pool`: each `dy` to all cells of its region in equal parts.
 
@@ -158,7 +163,8 @@ def adaptive_avg_pool_backward(
     Args:
         dy: Gradient of the output, of the output's shape; any poolable dtype. Not modified.
         x_shape: Shape of the forward call's input.
-        output_size, axes: As in the forward call.
+        output_size: As in the forward call.
+        {axes}
 
     Returns:
         dx of shape `x_shape`, in dy's dtype if that is a float, else float64; the parts of float16
@@ -169,8 +175,8 @@ def adaptive_avg_pool_backward(
 
     Source: see `adaptive_avg_pool`.
     """
-    dy = as_array("dy", dy)
-    return pooled_mean_backward(dy, adaptive(plain_shape("x_shape", x_shape), output_size, axes))
+    dy, regions, mask = opened_regions_gradient(dy, x_shape, output_size, words)
+    return pooled_mean_backward(dy, regions, mask, words.get("engine"))
 
 
 class AdaptiveMaxPool(WinnerLayer):

@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments import as_array
+from ..choices import one_of
 from ..errors import PoolError
 from ..geometry import Size, plain_shape
 from ..indices import refuse_index
 from .boxes import RoILayer, boxes
 from .mechanism import float_dtype, float_result
+from .pooled import checked_winners
 from .regions import OutputSize
 from .sampling import sampled_boxes
-from .uneven import checked_winners
-from .words import fitting, flag, one_of, pooling
+from .words import fitting, flag, pooling
 
 Array = NDArray[Any]
 Mode = Literal["avg", "max", "onnx_max"]
-
-_MODES = ("avg", "max", "onnx_max")
 
 
 @overload
@@ -116,7 +115,7 @@ def roi_align(
     ``torchvision.ops.roi_align`` (whose `aligned` is False by default) and ONNX's RoiAlign have it.
     """
     x = as_array("x", x)
-    kind = one_of("mode", mode, _MODES)
+    kind = one_of(Mode, "mode", mode)
     if flag("return_indices", return_indices) and kind == "avg":
         raise PoolError("return_indices", "False where mode is 'avg'", "True")
     found = boxes(x.shape, rois, output_size, spatial_scale, batch_indices, axes)
@@ -174,7 +173,7 @@ def roi_align_backward(
     Source: see `roi_align`.
     """
     dy, shape = as_array("dy", dy), plain_shape("x_shape", x_shape)
-    kind = one_of("mode", mode, _MODES)
+    kind = one_of(Mode, "mode", mode)
     found = boxes(shape, rois, output_size, spatial_scale, batch_indices, axes)
     fitting("dy", dy, found.y_shape)
     winners = checked_winners(indices, kind, kind != "avg", found.y_shape)
@@ -213,15 +212,6 @@ class RoIAlign(RoILayer):
     the winners. Raises and source: see `ndpool.roi_align`.
     """
 
-    _mode = "avg"
     _pool = staticmethod(roi_align)
-
-    @staticmethod
-    def _gradient(
-        dy: ArrayLike, indices: Array | None, x_shape: Sequence[int], rois: tuple[Any, Any],
-        *sizes: Any, **words: Any,
-    ) -> Array:  # fmt: skip
-        corners, images = rois
-        return roi_align_backward(
-            dy, x_shape, corners, *sizes, batch_indices=images, indices=indices, **words
-        )
+    _gradient = staticmethod(roi_align_backward)
+    _mode = ("mode", "avg")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arguments import any_array, as_array
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Size
-from .layer import Layer
+from .by_name import NamedLayer
 from .regions import OutputSize, ascending, asked_axes, asked_sizes
 from .words import finite
 
@@ -118,27 +118,27 @@ def _images(table: Array, batch_indices: Any, d: int, images: int) -> NDArray[np
     return found.astype(np.int64)
 
 
-class RoILayer(Layer):
+class RoILayer(NamedLayer):
     """A layer whose forward takes boxes, too."""
 
-    indices: Array | None
-    _mode: ClassVar[str] = "max"
+    _named = ("output_size",)
 
     def __call__(  # type: ignore[override]
-        self, x: ArrayLike, rois: ArrayLike, batch_indices: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        rois: ArrayLike,
+        batch_indices: ArrayLike | None = None,
+        **words: Any,
     ) -> Array:
         """The same as `forward`."""
-        return self.forward(x, rois, batch_indices)
+        return self.forward(x, rois, batch_indices, **words)
 
     def forward(  # type: ignore[override]
-        self, x: ArrayLike, rois: ArrayLike, batch_indices: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        rois: ArrayLike,
+        batch_indices: ArrayLike | None = None,
+        **words: Any,
     ) -> Array:
         """y of the boxes in `x`; remembers what `backward` needs."""
-        words = {"batch_indices": batch_indices, **self.options}
-        if self.options.get("mode", self._mode) != "avg":
-            words["return_indices"] = True
-        found: Any = type(self)._pool(x, rois, *self.sizes, **words)
-        y: Array
-        y, self.indices = found if isinstance(found, tuple) else (found, None)
-        self._remember(self.indices, np.shape(x), (rois, batch_indices))
-        return y
+        return super().forward(x, rois=rois, batch_indices=batch_indices, **words)

@@ -21,10 +21,12 @@ from .regions import Regions, along
 Array = NDArray[Any]
 
 
-def max_by_boxes(x: Array, regions: Regions, indices: Array | None) -> Array | None:
+def max_by_boxes(
+    x: Array, regions: Regions, indices: Array | None, engine: str | None
+) -> Array | None:
     """What `uneven.max_of` computes, or None where the native engine cannot serve."""
     boxes = _boxes(regions)
-    if boxes is None or engines.choose(None, x.dtype, boxes) is not native:
+    if boxes is None or engines.choose(engine, x.dtype, boxes) is not native:
         return None
     # Zeros of either sign are equal, and so are NaNs: it needs offsets to take the first of those.
     needs_offsets = indices is not None or x.dtype.kind not in "biu"

@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments import any_array, as_array
+from ..choices import one_of
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Size, per_axis, plain, plain_shape
 from ..indices import to_positions
-from .layer import Layer
+from .by_name import NamedLayer
+from .pooled import Positions, asked_positions, pooled_max, pooled_max_backward
 from .regions import OutputSize, Regions, ascending, asked_axes, asked_sizes, is_row
-from .sequences import DRAWS, given, graham
+from .sequences import Draw, given, graham
 from .shifted import max_in_shifted
-from .uneven import POSITIONS, Positions, asked_positions, pooled_max, pooled_max_backward
-from .words import Seed, finite, flag, generator, one_of, pooling
+from .words import Seed, finite, flag, generator, pooling
 
 Array = NDArray[Any]
 Ratio = float | Sequence[float]
-Drawn = Literal["pseudorandom", "random"] | Sequence[Sequence[SupportsIndex]]
+Drawn = Draw | Sequence[Sequence[SupportsIndex]]
 
 
 @overload
@@ -171,11 +172,11 @@ def fractional_max_pool_backward(
     """
     dy, shape = as_array("dy", dy), plain_shape("x_shape", x_shape)
     pooled, out, _ = _sizes(shape, kernel_size, output_size, output_ratio, axes)
-    form = one_of("index_form", index_form, POSITIONS)
+    form = one_of(Positions, "index_form", index_form)
     return pooled_max_backward(dy, indices, _anywhere(shape, pooled, out), form)
 
 
-class FractionalMaxPool(Layer):
+class FractionalMaxPool(NamedLayer):
     """Fractional max pooling with its backward pass; see `ndpool.fractional_max_pool`.
 
     >>> import numpy as np, ndpool
@@ -190,33 +191,27 @@ class FractionalMaxPool(Layer):
     `ndpool.fractional_max_pool`.
     """
 
-    indices: Array
+    _pool = staticmethod(fractional_max_pool)
+    _gradient = staticmethod(fractional_max_pool_backward)
+    _named = ("kernel_size",)
 
-    def __init__(self, kernel_size: Size | None = None, *, rng: Seed = None, **words: Any) -> None:
-        super().__init__(*(() if kernel_size is None else (kernel_size,)), **words)
+    def __init__(self, *kernel_size: Any, rng: Seed = None, **words: Any) -> None:
+        super().__init__(*kernel_size, **words)
         self.seed, self.rng = rng, generator("rng", rng)
 
-    def _shown(self) -> dict[str, Any]:
-        return {**self.options, "rng": self.seed}
+    def _shown(self) -> list[tuple[str, Any]]:
+        return [*super()._shown(), ("rng", self.seed)]
 
-    def forward(self, x: ArrayLike) -> Array:
-        """y of regions drawn anew; remembers which cells it came from."""
-        words: Any = {**self.options, "rng": self.rng}
-        y: Array
-        y, self.indices = fractional_max_pool(x, *self.sizes, return_indices=True, **words)
-        self._remember(self.indices, np.shape(x))
-        return y
+    def _run(self, x: ArrayLike, words: dict[str, Any]) -> tuple[Array, tuple[Any, ...]]:
+        return super()._run(x, {"rng": self.rng, **words})
 
-    @staticmethod
-    def _gradient(
-        dy: ArrayLike, indices: ArrayLike, x_shape: Sequence[int], *sizes: Any, **words: Any
-    ) -> Array:
-        sequence = words.get("sequence")
-        if is_row(sequence):
-            words["output_size"] = tuple(len(row) - 1 for row in sequence)
-        of_backward = ("output_size", "output_ratio", "axes")
-        known = {name: words[name] for name in of_backward if name in words}
-        return fractional_max_pool_backward(dy, indices, x_shape, *sizes, **known)
+    def _words_of_gradient(self, x: ArrayLike, words: dict[str, Any]) -> dict[str, Any]:
+        left = super()._words_of_gradient(x, words)
+        if is_row(sequence := words.get("sequence")):
+            left["output_size"] = tuple(len(row) - 1 for row in sequence)
+        for word in ("sequence", "overlapping", "samples", "rng"):
+            left.pop(word, None)
+        return left
 
 
 Sizes = tuple[int, ...]
@@ -277,7 +272,7 @@ def _regions(
             raise PoolError("sequence", f"one for each of {len(pooled)} axes", len(sequence))
         pooled, rows = ascending(pooled, list(sequence))
         return given(rows, shape, pooled, overlapping)
-    draw = DRAWS[0] if sequence is None else one_of("sequence", sequence, DRAWS)
+    draw = "pseudorandom" if sequence is None else one_of(Draw, "sequence", sequence)
     pooled, out, _ = _sizes(shape, None, output_size, output_ratio, axes)
     return graham(draw, shape, pooled, out, overlapping, generator("rng", rng))
 

@@ -4,35 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Literal, SupportsIndex, overload
+from typing import Any, Literal, SupportsIndex, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arguments import as_array
+from ..choices import one_of
 from ..dtypes import sum_dtype
 from ..errors import PoolError, PoolTypeError, shown
-from ..geometry import Size, plain_shape
-from .layer import Layer
+from .by_name import NamedLayer
 from .mechanism import float_dtype, float_result, rounded
-from .regions import OutputSize, Regions, adaptive, is_row
-from .uneven import (
-    POSITIONS,
+from .pooled import (
     Positions,
     asked_positions,
     checked_winners,
+    opened_regions,
+    opened_regions_gradient,
     pooled_max,
     pooled_max_backward,
     pooled_mean,
     pooled_mean_backward,
 )
-from .words import fitting, one_of, pooling
+from .regions import OutputSize, Regions, adaptive, is_row
+from .words import WholeGradientWords, WholeWords, fitting, pooling
 
 Array = NDArray[Any]
 Levels = Sequence[OutputSize]
 Kind = Literal["max", "avg"]
-
-_KINDS = ("max", "avg")
 
 
 @overload
@@ -41,8 +39,8 @@ def spatial_pyramid_pool(
     levels: Levels = ...,
     *,
     kind: Kind = ...,
-    axes: Size | None = ...,
     return_indices: Literal[False] = ...,
+    **words: Unpack[WholeWords],
 ) -> Array: ...
 
 
@@ -52,8 +50,8 @@ def spatial_pyramid_pool(
     levels: Levels = ...,
     *,
     kind: Kind = ...,
-    axes: Size | None = ...,
     return_indices: Literal[True] | Positions,
+    **words: Unpack[WholeWords],
 ) -> tuple[Array, Array]: ...
 
 
@@ -63,8 +61,8 @@ def spatial_pyramid_pool(
     levels: Levels = (1, 2, 4),
     *,
     kind: Kind = "max",
-    axes: Size | None = None,
     return_indices: bool | Positions = False,
+    **words: Unpack[WholeWords],
 ) -> Array | tuple[Array, Array]:
     """The maxima, or means, of all regions of a pyramid: as many for any size of `x`.
 
@@ -79,7 +77,7 @@ def spatial_pyramid_pool(
         x: Array of any shape; bool, integers, float16, bfloat16, float32, float64. Not modified.
         levels: Output sizes as `adaptive_max_pool` takes them, one for each level.
         kind: "max" or "avg".
-        axes: The axes to pool, instead of the last ones; all others are batch.
+        {axes}
         return_indices: For maxima: True or "plane", or "tensor": int64 positions of the winners as
             in `ndpool.max_pool`.
 
@@ -94,17 +92,20 @@ def spatial_pyramid_pool(
     Source: He, Zhang, Ren, Sun, "Spatial pyramid pooling in deep convolutional networks for visual
     recognition", ECCV 2014.
     """
-    x = as_array("x", x)
-    is_max = one_of("kind", kind, _KINDS) == "max"
+    x, pyramid, mask = opened_regions(x, levels, words, _pyramid)
+    is_max = one_of(Kind, "kind", kind) == "max"
     form = asked_positions(return_indices)
     if form is not None and not is_max:
         raise PoolError("return_indices", "False where kind is 'avg'", shown(return_indices))
     found, winners = [], []
-    for regions in _pyramid(x.shape, levels, axes):
-        if form is None:
-            y = pooled_max(x, regions, False) if is_max else pooled_mean(x, regions)
+    engine = words.get("engine")
+    for regions in pyramid:
+        if not is_max:
+            y = pooled_mean(x, regions, mask, engine)
+        elif form is None:
+            y = pooled_max(x, regions, False, mask, engine)
         else:
-            y, indices = pooled_max(x, regions, form)
+            y, indices = pooled_max(x, regions, form, mask, engine)
             winners.append(_flat(indices, regions))
         found.append(_flat(y, regions))
     y = np.concatenate(found, axis=-1, dtype=found[0].dtype)  # big-endian, if it was
@@ -118,9 +119,9 @@ def spatial_pyramid_pool_backward(
     levels: Levels = (1, 2, 4),
     *,
     kind: Kind = "max",
-    axes: Size | None = None,
     indices: ArrayLike | None = None,
     index_form: Positions = "plane",
+    **words: Unpack[WholeGradientWords],
 ) -> Array:
     """The gradient of `spatial_pyramid_pool`: the sum of the levels' gradients.
 
@@ -133,7 +134,8 @@ def spatial_pyramid_pool_backward(
     Args:
         dy: Gradient of the output, of the output's shape; any poolable dtype. Not modified.
         x_shape: Shape of the forward call's input.
-        levels, kind, axes: As in the forward call.
+        levels, kind: As in the forward call.
+        {axes}
         indices: The winners, as the forward call returned them; None where kind is "avg".
         index_form: The form of `indices`: "plane" or "tensor".
 
@@ -145,10 +147,10 @@ def spatial_pyramid_pool_backward(
 
     Source: see `spatial_pyramid_pool`.
     """
-    dy, shape = as_array("dy", dy), plain_shape("x_shape", x_shape)
-    is_max = one_of("kind", kind, _KINDS) == "max"
-    form = one_of("index_form", index_form, POSITIONS)
-    pyramid = _pyramid(shape, levels, axes)
+    dy, pyramid, mask = opened_regions_gradient(dy, x_shape, levels, words, _pyramid)
+    is_max = one_of(Kind, "kind", kind) == "max"
+    form = one_of(Positions, "index_form", index_form)
+    shape, engine = pyramid[0].shape, words.get("engine")
     batch = tuple(n for axis, n in enumerate(shape) if axis not in pyramid[0].axes)
     y_shape = (*batch, sum(prod(regions.out) for regions in pyramid))
     fitting("dy", dy, y_shape)
@@ -160,15 +162,15 @@ def spatial_pyramid_pool_backward(
         part = _unflat(slopes[..., here], regions)
         with np.errstate(all="ignore"):
             if winners is None:
-                dx += pooled_mean_backward(part, regions)
+                dx += pooled_mean_backward(part, regions, mask, engine)
             else:
                 at = _unflat(winners[..., here], regions)
-                dx += pooled_max_backward(part, at, regions, form)
+                dx += pooled_max_backward(part, at, regions, form, mask, engine)
         first = here.stop
     return rounded(dx, dy.dtype) if is_max else float_result(dx, dy.dtype)
 
 
-class SpatialPyramidPool(Layer):
+class SpatialPyramidPool(NamedLayer):
     """Spatial pyramid pooling with its backward pass; see `ndpool.spatial_pyramid_pool`.
 
     >>> import numpy as np, ndpool
@@ -183,22 +185,10 @@ class SpatialPyramidPool(Layer):
     `ndpool.spatial_pyramid_pool`.
     """
 
-    indices: Array | None
-
-    def forward(self, x: ArrayLike) -> Array:
-        """y of all levels; remembers what `backward` needs."""
-        words: Any = {**self.options, "return_indices": self.options.get("kind", "max") != "avg"}
-        found = spatial_pyramid_pool(x, *self.sizes, **words)
-        y: Array
-        y, self.indices = found if isinstance(found, tuple) else (found, None)
-        self._remember(self.indices, np.shape(x))
-        return y
-
-    @staticmethod
-    def _gradient(
-        dy: ArrayLike, indices: Array | None, x_shape: Sequence[int], *sizes: Any, **words: Any
-    ) -> Array:
-        return spatial_pyramid_pool_backward(dy, x_shape, *sizes, indices=indices, **words)
+    _pool = staticmethod(spatial_pyramid_pool)
+    _gradient = staticmethod(spatial_pyramid_pool_backward)
+    _named = ("levels",)
+    _mode = ("kind", "max")
 
 
 def _pyramid(shape: tuple[int, ...], levels: Any, axes: Any) -> list[Regions]:

@@ -9,19 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments import as_array
+from ..choices import one_of
 from ..geometry import Size, plain_shape, row_major
 from ..indices import refuse_index, to_positions
 from .boxes import Boxes, RoILayer, boxes
+from .pooled import Positions, asked_positions, checked_positions
 from .regions import Cells, OutputSize, Regions, along
-from .uneven import (
-    POSITIONS,
-    Positions,
-    added,
-    asked_positions,
-    checked_positions,
-    max_of,
-)
-from .words import fitting, one_of, pooling
+from .uneven import added, max_of
+from .words import fitting, pooling
 
 Array = NDArray[Any]
 
@@ -158,7 +153,7 @@ def roi_max_pool_backward(
     """
     dy, shape = as_array("dy", dy), plain_shape("x_shape", x_shape)
     found = boxes(shape, rois, output_size, spatial_scale, batch_indices, axes)
-    form = one_of("index_form", index_form, POSITIONS)
+    form = one_of(Positions, "index_form", index_form)
     fitting("dy", dy, found.y_shape)
     at = checked_positions(indices, found.y_shape)
     cells, wrong = _located(at, found, "plane" if form == "plane" else "tensor", *_bins(found))
@@ -188,16 +183,7 @@ class RoIPool(RoILayer):
     """
 
     _pool = staticmethod(roi_max_pool)
-
-    @staticmethod
-    def _gradient(
-        dy: ArrayLike, indices: Array, x_shape: Sequence[int], rois: tuple[Any, Any],
-        *sizes: Any, **words: Any,
-    ) -> Array:  # fmt: skip
-        corners, images = rois
-        return roi_max_pool_backward(
-            dy, indices, x_shape, corners, *sizes, batch_indices=images, **words
-        )
+    _gradient = staticmethod(roi_max_pool_backward)
 
 
 def _bins(found: Boxes) -> tuple[list[Cells], list[Cells]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from ..arguments import any_array
 from ..errors import PoolError, PoolTypeError, shown
 from .regions import Cells, Regions, is_row
 
-# Graham's two ways to draw a sequence
-DRAWS = ("pseudorandom", "random")
+Draw = Literal["pseudorandom", "random"]
 
 
 def graham(

@@ -12,122 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import any_array
 from ..dtypes import sum_dtype
 from ..engines.numpy import beats
-from ..errors import PoolError, PoolTypeError
-from ..indices import (
-    IndexForm,
-    as_offsets,
-    asked_form,
-    first_outside,
-    offsets_at_the_end,
-    position_blocks,
-    refuse_index,
-    to_positions,
-)
-from ..pool import max_pool, max_pool_backward
-from .average import avg_pool, avg_pool_backward
-from .covering import max_by_boxes
-from .mechanism import float_dtype, float_result
 from .regions import Regions, along, at
-from .words import fitting, one_of
 
 Array = NDArray[Any]
-Positions = Literal["plane", "tensor"]
-POSITIONS = ("plane", "tensor")
-
-
-def asked_positions(asked: object) -> Positions | None:
-    """The form that a call wants whose windows have no offsets: True is "plane", False none."""
-    if isinstance(asked, (bool, np.bool_)):
-        return "plane" if asked else None
-    return "plane" if one_of("return_indices", asked, POSITIONS) == "plane" else "tensor"
-
-
-def checked_positions(indices: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """`indices` as int64 of this shape; its values are not looked at."""
-    array = any_array("indices", indices)
-    if array.dtype != np.int64:
-        raise PoolTypeError("indices", "dtype int64", f"dtype {array.dtype}")
-    return fitting("indices", array, shape)
-
-
-def checked_winners(
-    indices: Any, mode: str, has_winners: bool, shape: tuple[int, ...]
-) -> NDArray[np.int64] | None:
-    """The winners of a kind that has them in some of its modes, and None in the others."""
-    if has_winners:
-        return checked_positions(indices, shape)
-    if indices is not None:
-        raise PoolError("indices", f"None for {mode!r}", "others")
-    return None
-
-
-def pooled_max(x: Array, regions: Regions, asked: bool | IndexForm) -> Any:
-    """y, or with an index form asked for ``(y, indices)``: by max's engines where regions are even.
-
-    Shapes: x `regions.shape`; y and indices `regions.y_shape`.
-    """
-    form = asked_form("return_indices", asked)
-    if (even := regions.even) is not None:
-        return max_pool(
-            x, even.kernel, stride=even.stride, axes=even.axes, return_indices=form or False
-        )
-    if form is None:
-        return _max(x, regions, None)
-    if form == "window":
-        indices = np.empty(regions.y_shape, regions.index_dtype)
-        return _max(x, regions, indices), indices
-    indices = np.empty(regions.y_shape, np.int64)
-    offsets = offsets_at_the_end(indices, regions)
-    y = _max(x, regions, offsets)
-    to_positions(offsets, regions, form, indices)
-    return y, indices
-
-
-def pooled_max_backward(dy: Array, indices: Any, regions: Regions, asked: Any) -> Array:
-    """The gradient of `pooled_max`: each dy added to the cell that won its region."""
-    if (even := regions.even) is not None:
-        return max_pool_backward(
-            dy,
-            indices,
-            even.shape,
-            even.kernel,
-            stride=even.stride,
-            axes=even.axes,
-            index_form=asked,
-        )
-    fitting("dy", dy, regions.y_shape)
-    return scatter(dy, as_offsets(indices, regions, asked), regions)
-
-
-def pooled_mean(x: Array, regions: Regions) -> Array:
-    """Each region's mean, in x's dtype if that is a float, else float64."""
-    if (even := regions.even) is not None:
-        return avg_pool(x, even.kernel, stride=even.stride, axes=even.axes)
-    dtype = float_dtype(x.dtype)
-    return float_result(sums_of(x, regions, dtype) / counts_of(regions).astype(dtype), x.dtype)
-
-
-def pooled_mean_backward(dy: Array, regions: Regions) -> Array:
-    """The gradient of `pooled_mean`: each dy to all cells of its region in equal parts."""
-    if (even := regions.even) is not None:
-        return avg_pool_backward(dy, even.shape, even.kernel, stride=even.stride, axes=even.axes)
-    fitting("dy", dy, regions.y_shape)
-    dtype = float_dtype(dy.dtype)
-    parts = dy.astype(dtype) / counts_of(regions).astype(dtype)
-    return float_result(spread_over(parts, regions, dtype), dy.dtype)
-
-
-def _max(x: Array, regions: Regions, indices: Array | None) -> Array:
-    y = max_by_boxes(x, regions, indices)
-    return max_of(x, regions, indices) if y is None else y
 
 
 def max_of(x: Array, regions: Regions, indices: Array | None) -> Array:
@@ -144,17 +38,6 @@ def max_of(x: Array, regions: Regions, indices: Array | None) -> Array:
     if indices is not None and offsets is not None:
         indices[...] = offsets
     return x
-
-
-def scatter(dy: Array, offsets: Array, regions: Regions) -> Array:
-    """The adjoint of taking these winners: each dy added to its cell, in the order of the outputs.
-
-    `offsets` as `max_of` gives them; sums as in `ndpool.max_pool_backward`.
-    """
-    if (position := first_outside(offsets, regions)) is not None:
-        refuse_index(offsets, regions, position)
-    at = position_blocks(offsets, regions, "tensor")
-    return added(((dy[block], positions) for block, positions in at), regions.shape, dy.dtype)
 
 
 def added(
