@@ -411,7 +411,7 @@ def test_bad_input():
         assert "expected shape" in refusal(call, a=np.ones((1, 2, 4, 5)))
         for junk in (0, 8, None, "3", (3, -1)):
             assert refusal(call, size=junk).startswith("kernel_size: ")
-        for word, value in (("ties", "split"), ("nan_policy", "omit"), ("where", [True])):
+        for word, value in (("ties", "split"), ("nan_policy", "omit"), ("where", X > 3)):
             assert refusal(call, **{word: value}).startswith(f"{word}: expected ")
         for word in ("strides", "return_indices", "out"):
             with pytest.raises(TypeError, match=word):

@@ -140,8 +140,9 @@ def _at(
         if word in words:
             raise PoolTypeError(word, "a word of the pooling's geometry", "another word")
     for word, only in _ONLY.items():
-        if word in words and words[word] is not only and words[word] != only:
-            raise PoolError(word, f"{only!r}, for a derivative", shown(words[word]))
+        value = words.get(word, only)
+        if value is not only and not (isinstance(value, str) and value == only):
+            raise PoolError(word, f"{only!r}, for a derivative", shown(value))
     return SORTS[name](name, array, sizes, words), array
 
 
