@@ -73,7 +73,8 @@ _GEOMETRY = tuple(GeometryWords.__annotations__)
 _KERNEL = """kernel_size: Cells of a window along each pooled axis. An int pools
             the last two axes, a tuple of d the last d.
         stride, padding, dilation, ceil_mode, axes: As in `ndpool.max_pool`."""
-_AXES = "axes: The axes to pool; None is the last two. All others are batch."
+_AXES = """axes: The axes to pool; None is the last two (the last d for a tuple of d sizes). All
+            others are batch."""
 _FORWARD = """where, nan_policy, engine: As in `ndpool.max_pool`.
         out: Array of the result's shape and dtype to write to. May overlap any other."""
 _BACKWARD = """where: As in the forward call; after ``nan_policy="omit"`` False for each NaN, too.
