@@ -1,9 +1,11 @@
 """The words that all kinds share beside the geometry: where, nan_policy, ties, engine, out."""
 
 import random
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
+import fuzz_junk
 import numpy as np
 import pytest
 from cases import laid_out, needs_native, same_bits
@@ -221,3 +223,39 @@ def test_an_empty_batch_with_a_mask(kind):
         y = layer(x)
         assert y.shape == (0, 2, 1, 1)
         assert layer.backward(y).shape == x.shape
+
+
+def test_junk():
+    """Whatever is put in place of any words: a result, or a refusal that names one of them."""
+    shared = ["where", "engine", "out", "axes"]
+    geometry = ["kernel_size", "stride", "padding", "dilation", "ceil_mode"]
+    special = {
+        "avg": ["count_include_pad", "divisor_override", "divisor", "weights"],
+        "indices": ["ties", "x", "index_form"],
+    }
+    refused = 0
+    for seed in range(3000):
+        rng = random.Random(seed)
+        name, kind = rng.choice(list(EVERY.items()))
+        names = shared + special.get(name, []) + special.get(kind.saves, [])
+        names += [] if isinstance(kind, Whole) else geometry
+        call = rng.choice([kind.forward, kind.gradient])
+        if call == kind.forward:
+            names = ["nan_policy", "return_indices", *names]
+            unknown = {"index_form", "x"} | (
+                {"return_indices"} if kind.saves != "indices" else set()
+            )
+            names = [name for name in names if name not in unknown]
+        words = {name: fuzz_junk.junk(rng) for name in rng.sample(names, rng.choice([1, 1, 2, 3]))}
+        sizes = {"kernel_size": 3, "stride": 2, "padding": 1} | words
+        if not isinstance(kind, Whole) and fuzz_junk.too_large(X.shape, sizes):
+            continue
+        try:
+            call(**words)
+        except (ndpool.PoolError, TypeError) as error:
+            assert re.match(r"(\w+): expected .+, got ", str(error)), (seed, call, words)
+            assert error.argument in {*words, "dy", "indices", "x", "x_shape", "y", *sizes}
+            refused += 1
+        except MemoryError:
+            pass
+    assert refused > 1500
