@@ -15,6 +15,13 @@ X = np.arange(50, dtype=np.float32).reshape(1, 2, 5, 5)
 WORDS = ("stride", "padding", "dilation", "ceil_mode", "axes")
 
 
+def mask_in(words):
+    """The mask among these words, if it is one."""
+    where = words.get("where")
+    is_one = isinstance(where, np.ndarray) and (where.dtype, where.shape) == (bool, X.shape)
+    return {"where": where} if is_one else {}
+
+
 @dataclass
 class Kind:
     """A kind's functions, its layer, and what they take beside the geometry words."""
@@ -32,10 +39,10 @@ class Kind:
         return self.pool(x, *self.sizes, kernel_size, **self.call, **words)
 
     def gradient(self, dy=None, x_shape=X.shape, kernel_size=3, stride=2, padding=1, **words):
-        y = self.forward()
+        y = self.forward(**mask_in(words))
         saved = {"shape": (x_shape,), "x and y": (X, y), "x": (X,), "x and None": (X, None)}
         if self.saves == "indices":
-            saved["indices"] = (self.forward(return_indices=True)[1], x_shape)
+            saved["indices"] = (self.forward(return_indices=True, **mask_in(words))[1], x_shape)
         found = self.backward(
             y if dy is None else dy, *saved[self.saves], *self.sizes, kernel_size,
             stride=stride, padding=padding, **words,

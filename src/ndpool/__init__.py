@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .kinds.total import SumPool as SumPool
     from .kinds.total import sum_pool as sum_pool
     from .kinds.total import sum_pool_backward as sum_pool_backward
+    from .kinds.weights import avg_pool_weights_backward as avg_pool_weights_backward
     from .kinds.whole_sums import GlobalAvgPool as GlobalAvgPool
     from .kinds.whole_sums import GlobalLPPool as GlobalLPPool
     from .kinds.whole_sums import GlobalSumPool as GlobalSumPool
@@ -82,6 +83,7 @@ __all__ = [
     "SumPool",
     "avg_pool",
     "avg_pool_backward",
+    "avg_pool_weights_backward",
     "blur_pool",
     "blur_pool_backward",
     "check",
@@ -135,6 +137,7 @@ _KINDS = {
     "soft": ("SoftPool", "soft_pool", "soft_pool_backward"),
     "stochastic": ("StochasticPool", "stochastic_pool", "stochastic_pool_backward"),
     "total": ("SumPool", "sum_pool", "sum_pool_backward"),
+    "weights": ("avg_pool_weights_backward",),
     "whole_sums": (
         "GlobalAvgPool",
         "GlobalLPPool",
