@@ -1,12 +1,14 @@
 """What holds for every kind: the same words, the same refusals, layers, nothing modified."""
 
 import inspect
+import random
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
+from cases import laid_out, same_bits
 from test_bad_input import GEOMETRY, NO_ARRAYS, X_SHAPES
 
 import ndpool
@@ -180,6 +182,19 @@ def test_nothing_is_modified_and_read_only_is_accepted(kind):
     y.flags.writeable = False
     kind.gradient(y)
     assert np.array_equal(x, X)
+
+
+@each_kind
+@pytest.mark.parametrize("layout", ["F", "transposed", "reversed", "gaps", "misaligned"])
+def test_bits_do_not_depend_on_the_layout(kind, layout):
+    rng = random.Random(0)
+    x = np.abs(np.random.default_rng(0).standard_normal((2, 3, 20, 20))).astype(np.float32)
+    again = laid_out(x, layout, rng)
+    for size, words in ((20, {}), (3, {}), ((2, 9), {"axes": (0, 2)})):
+        layers = [kind.layer(*kind.sizes, size, **words, **kind.call) for _ in range(2)]
+        y = layers[0](x)
+        assert same_bits(layers[1](again), y)
+        assert same_bits(layers[1].backward(laid_out(y, layout, rng)), layers[0].backward(y))
 
 
 @each_kind
