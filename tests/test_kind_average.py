@@ -272,6 +272,51 @@ def test_weights_equal_the_oracle():
         assert close(dx, np.array(slopes, object).reshape(x.shape)), case
 
 
+def test_gradients_for_weights_are_those_of_the_quotient():
+    """Exact fractions: of sum(w x) / sum(w) by each w, summed where w is broadcast."""
+    checked = 0
+    for case, sums in cases():
+        if case.x.dtype != np.float64 or not case.x.size:
+            continue
+        rng = random.Random(case.seed)
+        where = mask_for(case)
+        sums = oracle.without(sums, np.broadcast_to(where, case.x.shape))
+        shape = tuple(1 if rng.random() < 0.4 else n for n in case.x.shape)
+        shape = shape[rng.choice([0, 1]) :]
+        weights = np.random.default_rng(case.seed).integers(0, 4, shape).astype(np.float64)
+        number = np.broadcast_to(np.arange(weights.size).reshape(shape), case.x.shape).reshape(-1)
+        each = np.broadcast_to(weights, case.x.shape).astype(int).reshape(-1).tolist()
+        x = integers(case, case.x.shape)
+        values = x.astype(int).reshape(-1).tolist()
+        y = ndpool.avg_pool(x, **case.words, weights=weights, where=where)
+        dy = integers(case, y.shape)
+        words = dict(case.words)
+        size = words.pop("kernel_size")
+        dw = ndpool.avg_pool_weights_backward(dy, x, y, weights, size, **words, where=where)
+        exact = [Fraction(0)] * weights.size
+        for cells, part in zip(sums.windows, dy.astype(int).reshape(-1).tolist(), strict=True):
+            total = sum(each[at] for at in cells)
+            above = sum(each[at] * values[at] for at in cells)
+            for at in cells if total else []:
+                exact[number[at]] += part * Fraction(values[at] * total - above, total**2)
+        assert close(dw, np.array(exact, object).reshape(shape)), case
+        checked += 1
+    assert checked > 20
+
+
+def test_bad_arguments_of_the_gradient_for_weights():
+    good = {"dy": np.ones((2, 2)), "x": np.ones((4, 4)), "y": np.ones((2, 2)), "weights": 2.0,
+            "kernel_size": 2}  # fmt: skip
+    assert ndpool.avg_pool_weights_backward(**good) == 0
+    for name, bad in [
+        ("dy", np.ones((2, 3))), ("y", np.ones(2)), ("weights", np.ones(3)), ("weights", None),
+        ("weights", 1j), ("x", 1j), ("y", "no"), ("where", np.ones(4)), ("kernel_size", 0),
+        ("stride", 0), ("out", 3), ("out", np.ones(1)), ("engine", "cuda"), ("divisor", "onnx"),
+    ]:  # fmt: skip
+        with pytest.raises((ndpool.PoolError, TypeError), match=f"^{name}: expected .+, got "):
+            ndpool.avg_pool_weights_backward(**good | {name: bad})
+
+
 def test_weights_are_as_numpys():
     rng = np.random.default_rng(0)
     x, weights = rng.standard_normal((3, 8, 9)), rng.random((8, 9))

@@ -236,3 +236,22 @@ def test_an_index_of_a_cell_that_is_not_there_is_refused():
     at[0, 0] = 1
     with pytest.raises(ndpool.PoolError, match=r"^indices: .* got 1 at \(0, 0\)"):
         ndpool.max_pool_backward(y, at, (1, 4), **words)
+
+
+def test_as_numpys_reductions():
+    """Over a whole array: `nanmax` and its kin, and what `where=` is to NumPy's own."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 6, 7))
+    where = rng.random(x.shape) < 0.5
+    over = {"axis": (1, 2), "keepdims": True}
+    assert same_bits(ndpool.global_max_pool(x, where=where), x.max(**over, where=where, initial=-9))
+    assert same_bits(ndpool.global_min_pool(x, where=where), x.min(**over, where=where, initial=9))
+    assert np.allclose(ndpool.global_avg_pool(x, where=where), x.mean(**over, where=where))
+    assert np.allclose(ndpool.global_sum_pool(x, where=where), x.sum(**over, where=where))
+    holed = np.where(where, x, NAN)
+    for name in ("max", "min", "sum"):
+        pool = getattr(ndpool, f"global_{name}_pool")
+        expected = getattr(np, f"nan{name}")(holed, **over)
+        assert np.allclose(pool(holed, nan_policy="omit"), expected)
+    mean = ndpool.global_avg_pool(holed, nan_policy="omit")
+    assert np.allclose(mean, np.nanmean(holed, **over))

@@ -109,6 +109,26 @@ def test_cells_are_taken_as_often_as_they_should_be(cells, chances):
     assert ((found == 0) == (np.array(chances) == 0)).all()
 
 
+class Same(np.random.Generator):
+    """A generator whose chances are all the same."""
+
+    def __init__(self, chance):
+        super().__init__(np.random.PCG64(0))
+        self.chance = chance
+
+    def random(self, size):
+        return np.full(size, self.chance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_the_least_and_the_highest_chance_take_no_cell_of_probability_0(dtype):
+    for least in (1, 3, 10):
+        x = np.array([[0, least, 1, 7, 0]], dtype)
+        for chance, at in [(0.0, 1), (np.nextafter(1.0, 0.0), 3)]:
+            _, indices = ndpool.stochastic_pool(x, (5,), rng=Same(chance), return_indices=True)
+            assert indices == at
+
+
 def test_the_expectation_is_what_is_drawn_on_average():
     x = np.random.default_rng(1).random((1, 4, 4))
     many = ndpool.stochastic_pool(np.repeat(x, 40_000, axis=0), 2, rng=0).mean(axis=0)

@@ -136,3 +136,14 @@ def test_any_object_of_the_word_is_the_word():
     x = np.array([[1, 1]])
     for ties, expected in (("".join(["fir", "st"]), 0), ("".join(["la", "st"]), 1)):
         assert ndpool.max_pool(x, (2,), ties=ties, return_indices=True)[1].tolist() == [[expected]]
+
+
+def test_split_is_what_torch_amax_does():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    for seed in range(20):
+        x = np.random.default_rng(seed).integers(0, 3, (2, 3, 4, 5)).astype(np.float64)
+        theirs = torch.from_numpy(x).requires_grad_()
+        theirs.amax(dim=(2, 3)).sum().backward()
+        layer = ndpool.GlobalMaxPool(ties="split")
+        dx = layer.backward(np.ones_like(layer(x)))
+        assert np.allclose(dx, theirs.grad.numpy(), rtol=1e-15, atol=0)

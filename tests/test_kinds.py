@@ -1,18 +1,27 @@
 """What holds for every kind: the same words, the same refusals, layers, nothing modified."""
 
 import inspect
+import random
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
+from cases import laid_out, same_bits
 from test_bad_input import GEOMETRY, NO_ARRAYS, X_SHAPES
 
 import ndpool
 
 X = np.arange(50, dtype=np.float32).reshape(1, 2, 5, 5)
 WORDS = ("stride", "padding", "dilation", "ceil_mode", "axes")
+
+
+def mask_in(words):
+    """The mask among these words, if it is one."""
+    where = words.get("where")
+    is_one = isinstance(where, np.ndarray) and (where.dtype, where.shape) == (bool, X.shape)
+    return {"where": where} if is_one else {}
 
 
 @dataclass
@@ -32,10 +41,10 @@ class Kind:
         return self.pool(x, *self.sizes, kernel_size, **self.call, **words)
 
     def gradient(self, dy=None, x_shape=X.shape, kernel_size=3, stride=2, padding=1, **words):
-        y = self.forward()
+        y = self.forward(**mask_in(words))
         saved = {"shape": (x_shape,), "x and y": (X, y), "x": (X,), "x and None": (X, None)}
         if self.saves == "indices":
-            saved["indices"] = (self.forward(return_indices=True)[1], x_shape)
+            saved["indices"] = (self.forward(return_indices=True, **mask_in(words))[1], x_shape)
         found = self.backward(
             y if dy is None else dy, *saved[self.saves], *self.sizes, kernel_size,
             stride=stride, padding=padding, **words,
@@ -173,6 +182,19 @@ def test_nothing_is_modified_and_read_only_is_accepted(kind):
     y.flags.writeable = False
     kind.gradient(y)
     assert np.array_equal(x, X)
+
+
+@each_kind
+@pytest.mark.parametrize("layout", ["F", "transposed", "reversed", "gaps", "misaligned"])
+def test_bits_do_not_depend_on_the_layout(kind, layout):
+    rng = random.Random(0)
+    x = np.abs(np.random.default_rng(0).standard_normal((2, 3, 20, 20))).astype(np.float32)
+    again = laid_out(x, layout, rng)
+    for size, words in ((20, {}), (3, {}), ((2, 9), {"axes": (0, 2)})):
+        layers = [kind.layer(*kind.sizes, size, **words, **kind.call) for _ in range(2)]
+        y = layers[0](x)
+        assert same_bits(layers[1](again), y)
+        assert same_bits(layers[1].backward(laid_out(y, layout, rng)), layers[0].backward(y))
 
 
 @each_kind

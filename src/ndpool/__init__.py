@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from .kinds.unpool import MaxUnpool as MaxUnpool
     from .kinds.unpool import max_unpool as max_unpool
     from .kinds.unpool import max_unpool_backward as max_unpool_backward
+    from .kinds.weights import avg_pool_weights_backward as avg_pool_weights_backward
     from .kinds.whole_sums import GlobalAvgPool as GlobalAvgPool
     from .kinds.whole_sums import GlobalLPPool as GlobalLPPool
     from .kinds.whole_sums import GlobalSumPool as GlobalSumPool
@@ -124,6 +125,7 @@ __all__ = [
     "adaptive_max_pool_backward",
     "avg_pool",
     "avg_pool_backward",
+    "avg_pool_weights_backward",
     "blur_pool",
     "blur_pool_backward",
     "check",
@@ -218,6 +220,7 @@ _KINDS = {
     "stochastic": ("StochasticPool", "stochastic_pool", "stochastic_pool_backward"),
     "total": ("SumPool", "sum_pool", "sum_pool_backward"),
     "unpool": ("MaxUnpool", "max_unpool", "max_unpool_backward"),
+    "weights": ("avg_pool_weights_backward",),
     "whole_sums": (
         "GlobalAvgPool",
         "GlobalLPPool",

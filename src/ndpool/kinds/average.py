@@ -68,7 +68,7 @@ def avg_pool(
     if factors is not None:
         with np.errstate(over="ignore", invalid="ignore"):  # as in sums
             cells, mask = filled(cells, mask).astype(dtype) * factors.astype(dtype), None
-    sums = window_sums(cells, shapes, dtype, mask=mask)
+    sums = window_sums(cells, shapes, dtype, mask=mask, engine=words.get("engine"))
     with np.errstate(over="ignore", invalid="ignore"):
         return float_result(sums / divisors, given)
 
@@ -116,7 +116,7 @@ def avg_pool_backward(
         parts = dy.astype(dtype) / divisors
         if np.isnan(divisors).any():
             parts = filled(parts, divisors == divisors)
-        dx = spread(parts, shapes, dtype, mask=mask)
+        dx = spread(parts, shapes, dtype, mask=mask, engine=words.get("engine"))
         return float_result(dx if factors is None else dx * factors.astype(dtype), dy.dtype)
 
 

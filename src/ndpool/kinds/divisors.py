@@ -52,15 +52,15 @@ class Rule(NamedTuple):
         if weights is not None:
             totals = window_sums(weights, shapes, dtype)
             return np.where(totals == 0, dtype.type(np.nan), totals)
-        there = cells_there(mask, shapes)
         if self.override is not None:
             counts = np.array(float(self.override))
-        elif self.includes_padding:
-            padding = taps(shapes, shapes.taps_counted) - cells_there(None, shapes)
-            counts = (there + padding).astype(float)
         else:
-            counts = there.astype(float)
+            along = shapes.taps_counted if self.includes_padding else shapes.taps_inside
+            counts = taps(shapes, along).astype(float)
         if mask is not None:
+            there = cells_there(mask, shapes)
+            if self.override is None:
+                counts = counts - (cells_there(None, shapes) - there)
             counts = np.where(there == 0, np.nan, counts)
         return counts.astype(dtype)
 

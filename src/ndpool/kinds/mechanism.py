@@ -33,12 +33,14 @@ def window_sums(
     *beside: Array,
     mask: Array | None = None,
     exact: bool = False,
+    engine: str | None = None,
 ) -> Array:
     """For each window the sum over its cells of ``term(cells, *beside)``; of the cells by default.
 
     Shapes: x and mask `geometry.shape`; beside, and the result, `geometry.y_shape`. `dtype` is what
     the sums are made in and the cells are converted to, unless `term` is to see the `exact` ones.
-    Cells that the mask has False for add nothing.
+    Cells that the mask has False for add nothing. `engine` is for sums without a term; so far there
+    is NumPy's alone.
     """
     dtype = dtype.newbyteorder("=")
     total = np.zeros(geometry.y_shape, dtype)
@@ -66,13 +68,14 @@ def spread(
     *beside: Array,
     mask: Array | None = None,
     exact: bool = False,
+    engine: str | None = None,
 ) -> Array:
     """For each cell the sum over its windows of ``dy * slope(x, *beside)``; of dy by default.
 
     Shapes: dy and beside `geometry.y_shape`; x, mask, and the result, `geometry.shape`. Sums are
     made in `dtype`, in the order of the outputs; x and beside are converted to it, unless `slope`
     is to see the `exact` ones. Where a slope is a bool, it says whether dy goes there. Cells that
-    the mask has False for get 0.
+    the mask has False for get 0. `engine` is for sums without a slope, as in `window_sums`.
     """
     dtype = dtype.newbyteorder("=")
     dx = np.zeros(geometry.shape, dtype)

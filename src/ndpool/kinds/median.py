@@ -184,14 +184,17 @@ def _winners(rows: Rows, ranks: Sequence[str]) -> Array:
     last = rows.there.sum(axis=-1, keepdims=True) - 1
     is_nan = (cells != cells) & rows.there
     has_nan = is_nan.any(axis=-1, keepdims=True)
-    places = []
-    for rank in ranks:
+    is_odd = not (last % 2).any()  # then the two in the middle are one
+    places: list[Array] = []
+    for rank in ranks[:1] if is_odd else ranks:
         middle = (last + (rank == "higher")) // 2
         middle = middle.reshape((1,) * (cells.ndim - middle.ndim) + middle.shape)
         value = np.take_along_axis(ordered, middle, -1)
-        found = np.where(has_nan, is_nan, (cells == value) & rows.there)
+        found = (cells == value) & rows.there
+        if has_nan.any():
+            found = np.where(has_nan, is_nan, found)
         places.append(found.argmax(axis=-1))
-    return np.stack(places)
+    return np.stack(places * len(ranks) if is_odd else places)
 
 
 def _midpoints(pair: Array) -> Array:

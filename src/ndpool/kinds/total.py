@@ -39,7 +39,8 @@ def sum_pool(x: ArrayLike, kernel_size: Size, **words: Unpack[Words]) -> Array:
     "A theoretical analysis of feature pooling in visual recognition", ICML 2010.
     """
     x, shapes, mask = opened(x, kernel_size, words)
-    return rounded(window_sums(x, shapes, sum_dtype(x.dtype), mask=mask), x.dtype)
+    dtype, engine = sum_dtype(x.dtype), words.get("engine")
+    return rounded(window_sums(x, shapes, dtype, mask=mask, engine=engine), x.dtype)
 
 
 @pooling
@@ -70,7 +71,8 @@ def sum_pool_backward(
     Source: see `sum_pool`.
     """
     dy, shapes, mask = opened_gradient(dy, x_shape, kernel_size, words)
-    return rounded(spread(dy, shapes, sum_dtype(dy.dtype), mask=mask), dy.dtype)
+    dtype, engine = sum_dtype(dy.dtype), words.get("engine")
+    return rounded(spread(dy, shapes, dtype, mask=mask, engine=engine), dy.dtype)
 
 
 class SumPool(Layer):

@@ -98,7 +98,10 @@ def pooling(function: Function) -> Function:
     types: dict[str, Any] = {}
     if parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
         (words,) = get_type_hints(function)[parameters[-1].name].__args__
-        types = get_type_hints(words)
+        # as they are written: the names they stand for are too long to be read
+        types = {
+            name: getattr(t, "__forward_arg__", t) for name, t in words.__annotations__.items()
+        }
         parameters[-1:] = [
             inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[name]
@@ -112,7 +115,9 @@ def pooling(function: Function) -> Function:
     def pooled(*arrays: Any, out: Any = None, **given: Any) -> Any:
         for word in given:
             if word not in known:
-                raise PoolTypeError(word, f"one of the words {', '.join(known)}", "another word")
+                hint = "where= says which cells were there" if word == "nan_policy" else ""
+                expected = f"one of the words {', '.join(known)}"
+                raise PoolTypeError(word, expected, "another word", hint)
         result = function(*arrays, **given)
         if isinstance(result, tuple):
             return delivered(result[0], out), *result[1:]
