@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from ...geometry import Geometry
-from ..cases import Array, Case
+from ..case import Array, Case
 
 Arrays = tuple[Array, ...]
 
