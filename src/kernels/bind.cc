@@ -1,29 +1,27 @@
-// What Python sees of the kernels: arrays come in by the buffer protocol, work goes out to threads
+// What Python sees of the kernels: arrays come in by NumPy's interface, work goes out to threads
 // with the GIL released. No arithmetic on elements here.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <vector>
 
+#include "array.h"
+#include "memory.h"
 #include "plan.h"
-
-namespace nb = nanobind;
+#include "recall.h"
+#include "threads.h"
 
 namespace ndpool {
 
@@ -34,8 +32,10 @@ extern const Kernels kernels_avx2, kernels_avx512;
 
 namespace {
 
-constexpr int64_t kBytesPerThread = 1 << 20;  // below, starting a thread costs more than it gains
+constexpr int64_t kBytesPerThread = 1 << 20;  // below, waking a thread costs more than it gains
 constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need 2 MiB
+constexpr int64_t kNearScratch = 8 << 10;     // on the stack
+constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> found{&kernels_baseline};
@@ -52,118 +52,6 @@ std::vector<const Kernels*> available() {
 std::atomic<const Kernels*> chosen{available().back()};
 std::atomic<int> most_threads{1};
 
-// A view of an array for the length of a call.
-class View {
- public:
-  View(nb::handle array, int flags) {
-    if (PyObject_GetBuffer(array.ptr(), &buffer_, PyBUF_STRIDES | flags) != 0)
-      throw nb::python_error();
-  }
-  ~View() { PyBuffer_Release(&buffer_); }
-  View(const View&) = delete;
-  View& operator=(const View&) = delete;
-
-  void* data() const { return buffer_.buf; }
-  int64_t itemsize() const { return buffer_.itemsize; }
-  // Whether its elements stand at whole steps from an aligned place, as the kernels read them.
-  bool aligned() const {
-    const auto size = static_cast<uintptr_t>(buffer_.itemsize);
-    bool whole = reinterpret_cast<uintptr_t>(buffer_.buf) % size == 0;
-    for (int i = 0; i < buffer_.ndim; ++i) whole &= buffer_.strides[i] % buffer_.itemsize == 0;
-    return whole;
-  }
-  int64_t step(int axis) const { return buffer_.strides[axis] / buffer_.itemsize; }
-  bool has(const std::vector<int64_t>& shape) const {
-    return buffer_.ndim == static_cast<int>(shape.size()) &&
-           std::equal(shape.begin(), shape.end(), buffer_.shape);
-  }
-
- private:
-  Py_buffer buffer_;
-};
-
-// Who works on a call. A helper that gets its first processor time when all is done is not waited
-// for: other libraries' threads may spin on that processor for milliseconds. It finds the door
-// closed and touches nothing of the call.
-class Crew {
- public:
-  explicit Crew(std::function<void(int64_t)> take) : take_(std::move(take)) {}
-
-  void help(int64_t number) {
-    if (!enter()) return;
-    take_(number);
-    const std::lock_guard<std::mutex> guard(lock_);
-    if (--inside_ == 0) empty_.notify_one();
-  }
-  void close() {
-    std::unique_lock<std::mutex> guard(lock_);
-    closed_ = true;
-    empty_.wait(guard, [this] { return inside_ == 0; });
-  }
-
- private:
-  bool enter() {
-    const std::lock_guard<std::mutex> guard(lock_);
-    if (!closed_) ++inside_;
-    return !closed_;
-  }
-
-  const std::function<void(int64_t)> take_;
-  std::mutex lock_;
-  std::condition_variable empty_;
-  int inside_ = 0;
-  bool closed_ = false;
-};
-
-// Threads that sleep until there is a call to help with. A woken thread starts in a tenth of the
-// time of a new one, and gets its turn before threads that spin. It is never destroyed: at exit
-// they sleep on. After a fork the child has none of them, so it begins with a new one.
-class Helpers {
- public:
-  static Helpers& get() { return *current_; }
-
-  void call(const std::shared_ptr<Crew>& crew, int64_t helpers) {
-    {
-      const std::lock_guard<std::mutex> guard(lock_);
-      try {
-        for (; threads_ < helpers; ++threads_) std::thread([this] { serve(); }).detach();
-      } catch (const std::system_error&) {
-        // no more threads to be had: those there are do the work
-      }
-      for (int64_t number = 1; number <= std::min(helpers, threads_); ++number) {
-        waiting_.emplace_back(crew, number);
-      }
-    }
-    for (int64_t i = 0; i < helpers; ++i) wake_.notify_one();
-  }
-
- private:
-  [[noreturn]] void serve() {
-    for (;;) {
-      std::unique_lock<std::mutex> guard(lock_);
-      wake_.wait(guard, [this] { return !waiting_.empty(); });
-      const auto [crew, number] = std::move(waiting_.front());
-      waiting_.pop_front();
-      guard.unlock();
-      crew->help(number);
-    }
-  }
-
-  static Helpers* start() {
-#if defined(__unix__) || defined(__APPLE__)
-    pthread_atfork(nullptr, nullptr, [] { current_ = new Helpers; });
-#endif
-    return new Helpers;
-  }
-
-  static Helpers* current_;
-  std::mutex lock_;
-  std::condition_variable wake_;
-  std::deque<std::pair<std::shared_ptr<Crew>, int64_t>> waiting_;
-  int64_t threads_ = 0;
-};
-Helpers* Helpers::current_ = Helpers::start();
-
 struct FreeAligned {
   void operator()(char* p) const { ::operator delete(p, std::align_val_t(64)); }
 };
@@ -172,13 +60,18 @@ struct FreeAligned {
 template <class Kernel, class Plan>
 int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   if (plan.items == 0) return 0;
+  if (bytes < kAlone && plan.scratch <= kNearScratch) {
+    alignas(64) char scratch[kNearScratch];
+    return kernel(work, plan, scratch, 0, plan.items);
+  }
   const size_t each = (plan.scratch + 4095) / 4096 * 4096;
   const int64_t fit = kMostScratch / static_cast<int64_t>(each);
   const int64_t threads = std::max<int64_t>(
       1, std::min({int64_t{most_threads.load()}, fit, bytes / kBytesPerThread, plan.items}));
   std::unique_ptr<char, FreeAligned> scratch(
       static_cast<char*>(::operator new(each* static_cast<size_t>(threads), std::align_val_t(64))));
-  nb::gil_scoped_release released;
+  std::optional<nb::gil_scoped_release> released;
+  if (bytes >= kAlone) released.emplace();
   if (threads == 1) return kernel(work, plan, scratch.get(), 0, plan.items);
 
   // Shares are small enough that a thread that was held up does not hold up the rest, and
@@ -238,26 +131,18 @@ class Pooling {
     return backward ? backward_plan(work, kind) != nullptr : forward_plan(work, kind) != nullptr;
   }
 
-  // False, and nothing done, where x is not aligned.
-  bool forward(nb::handle x, nb::handle y, nb::handle winners, int kind) {
-    const View source(x, 0), result(y, PyBUF_WRITABLE);
-    if (!source.aligned()) return false;
-    if (!source.has(shape_) || !result.has(y_shape_)) throw std::invalid_argument("shape");
-    std::unique_ptr<View> offsets;
-    std::vector<int64_t> steps(shape_.size());
-    for (size_t i = 0; i < steps.size(); ++i) steps[i] = source.step(static_cast<int>(i));
-    Work work = arranged(steps, y_steps_);
-    work.source = source.data();
-    work.result = result.data();
-    int64_t out = cells(y_shape_) * result.itemsize();
-    if (!winners.is_none()) {
-      offsets = std::make_unique<View>(winners, PyBUF_WRITABLE);
-      if (!offsets->has(y_shape_) || offsets->itemsize() != work.winner_bytes) {
-        throw std::invalid_argument("indices");
-      }
-      work.winners = offsets->data();
-      out += cells(y_shape_) * work.winner_bytes;
-    }
+  const std::vector<int64_t>& shape() const { return shape_; }
+  const std::vector<int64_t>& y_shape() const { return y_shape_; }
+  int winner_bytes() const { return work_.winner_bytes; }
+
+  // Fills y and, unless null, the winners, which are C-contiguous, of x, which is aligned.
+  void forward(const Array& x, void* y, void* winners, int kind) {
+    Work work = arranged(steps_of(x), y_steps_);
+    work.source = x.data();
+    work.result = y;
+    work.winners = winners;
+    const int64_t bytes = cells(shape_) * x.itemsize() +
+                          cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
     const Kernels& kernels = *chosen.load();
     auto kernel = kernels.pairs[kind];
     auto plan = kernel ? pairs_plan(work, kind) : nullptr;
@@ -266,26 +151,17 @@ class Pooling {
       kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
     }
     if (!plan) throw std::invalid_argument("geometry");
-    run(kernel, work, static_cast<const Forward&>(*plan), out + cells(shape_) * source.itemsize());
-    return true;
+    run(kernel, work, static_cast<const Forward&>(*plan), bytes);
   }
 
-  // kFine, kUnaligned, or the place of a winner that is no cell of its window inside the input.
-  static constexpr int64_t kFine = -1, kUnaligned = -2;
-  int64_t backward(nb::handle dy, nb::handle winners, nb::handle dx, int kind) {
-    const View source(dy, 0), offsets(winners, PyBUF_C_CONTIGUOUS), result(dx, PyBUF_WRITABLE);
-    if (!source.aligned()) return kUnaligned;
-    if (!source.has(y_shape_) || !offsets.has(y_shape_) || !result.has(shape_) ||
-        offsets.itemsize() != work_.winner_bytes) {
-      throw std::invalid_argument("shape");
-    }
-    std::vector<int64_t> steps(shape_.size());
-    for (size_t i = 0; i < steps.size(); ++i) steps[i] = source.step(static_cast<int>(i));
-    Work work = arranged(x_steps_, steps);
-    work.source = source.data();
-    work.result = result.data();
-    work.winners = offsets.data();
-    const int64_t out = cells(shape_) * result.itemsize();
+  // Fills dx, which is C-contiguous as the winners are, from dy, which is aligned. kFine, or the
+  // place of a winner that is no cell of its window inside the input.
+  static constexpr int64_t kFine = -1;
+  int64_t backward(const Array& dy, const void* winners, void* dx, int kind) {
+    Work work = arranged(x_steps_, steps_of(dy));
+    work.source = dy.data();
+    work.result = dx;
+    work.winners = const_cast<void*>(winners);  // only read
     const auto plan = backward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
@@ -293,9 +169,9 @@ class Pooling {
     const auto kernel = (plan->spread   ? kernels.spread
                          : plan->gather ? kernels.gather
                                         : kernels_baseline.scatter)[kind];
-    return run(kernel, work, static_cast<const Backward&>(*plan),
-               out + cells(y_shape_) * (source.itemsize() + work.winner_bytes)) -
-           1;
+    const int64_t bytes =
+        cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
+    return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;
   }
 
  private:
@@ -303,6 +179,12 @@ class Pooling {
     int64_t product = 1;
     for (const int64_t size : shape) product *= size;
     return product;
+  }
+
+  static std::vector<int64_t> steps_of(const Array& array) {
+    std::vector<int64_t> steps(static_cast<size_t>(array.ndim()));
+    for (size_t i = 0; i < steps.size(); ++i) steps[i] = array.step(static_cast<int>(i));
+    return steps;
   }
 
   static int element_bytes(int kind) {
@@ -356,11 +238,10 @@ class Pooling {
     return work;
   }
 
-  using Key = std::tuple<bool, int, int, int64_t, int64_t>;
+  using Key = std::tuple<bool, int, int, int, int64_t, int64_t>;
 
   // Null for other windows, and where the pooled axes lie with gaps between them, in x or in y.
   std::shared_ptr<const ForwardPlan> pairs_plan(const Work& work, int kind) {
-    const std::lock_guard<std::mutex> guard(lock_);
     bool without_gap = true;
     int64_t x_step = 1, y_step = 1;
     for (int a = work.axes - 1; a >= 0; --a) {
@@ -369,7 +250,8 @@ class Pooling {
       y_step *= work.axis[a].out;
     }
     if (!without_gap) return nullptr;
-    const Key key{false, element_bytes(kind), 0, work.inner, work.outer_count};
+    const Key key{false, element_bytes(kind), 0, 0, work.inner, work.outer_count};
+    const std::lock_guard<std::mutex> guard(lock_);
     const auto found = pairs_.find(key);
     if (found != pairs_.end()) return found->second;
     auto plan = std::make_shared<ForwardPlan>();
@@ -381,7 +263,7 @@ class Pooling {
     const int bytes = wide(kind) ? 4 : element_bytes(kind);
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
-    const Key key{work.winners != nullptr, bytes, threads, work.inner, work.outer_count};
+    const Key key{work.winners != nullptr, bytes, 0, threads, work.inner, work.outer_count};
     const auto found = forwards_.find(key);
     if (found != forwards_.end()) return found->second;
     auto plan = std::make_shared<ForwardPlan>();
@@ -394,7 +276,7 @@ class Pooling {
     const int lanes = chosen.load()->vector_bytes / bytes;
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
-    const Key key{false, bytes * 1024 + lanes, threads, work.inner, work.outer_count};
+    const Key key{false, bytes, lanes, threads, work.inner, work.outer_count};
     const auto found = backwards_.find(key);
     if (found != backwards_.end()) return found->second;
     auto plan = std::make_shared<BackwardPlan>();
@@ -409,17 +291,160 @@ class Pooling {
   std::map<Key, std::shared_ptr<const BackwardPlan>> backwards_;
 };
 
+// ---- what Python calls ----
+
+// False, and nothing done, where x is not aligned.
+bool forward(Pooling& pooling, nb::handle x, nb::handle y, nb::handle winners, int kind) {
+  const Array source(x.ptr()), result(y.ptr());
+  if (!source.aligned()) return false;
+  if (!source.has(pooling.shape()) || !result.can_be_result(pooling.y_shape())) {
+    throw std::invalid_argument("shape");
+  }
+  void* offsets = nullptr;
+  if (!winners.is_none()) {
+    const Array found(winners.ptr());
+    if (!found.can_be_result(pooling.y_shape()) || found.itemsize() != pooling.winner_bytes()) {
+      throw std::invalid_argument("indices");
+    }
+    offsets = found.data();
+  }
+  pooling.forward(source, result.data(), offsets, kind);
+  return true;
+}
+
+// kFine, kUnaligned, or the place of a winner that is no cell of its window inside the input.
+constexpr int64_t kUnaligned = -2;
+int64_t backward(Pooling& pooling, nb::handle dy, nb::handle winners, nb::handle dx, int kind) {
+  const Array source(dy.ptr()), offsets(winners.ptr()), result(dx.ptr());
+  if (!source.aligned()) return kUnaligned;
+  if (!source.has(pooling.y_shape()) || !offsets.has(pooling.y_shape()) || !offsets.contiguous() ||
+      offsets.itemsize() != pooling.winner_bytes() || !result.can_be_result(pooling.shape())) {
+    throw std::invalid_argument("shape");
+  }
+  return pooling.backward(source, offsets.data(), result.data(), kind);
+}
+
+// A call that was made before, by the geometry and the kernel that did it.
+struct Call {
+  nb::object owner;  // of the pooling
+  Pooling* pooling;
+  int kind;
+  bool winners;
+};
+
+enum Function { kForward, kBackward };
+Recall<Call>& recall() {
+  static Recall<Call>& calls = *new Recall<Call>;  // which objects of Python's outlive
+  return calls;
+}
+
+nb::object none() { return nb::none(); }
+
+// (x, the other arguments of max_pool) -> what it returns, or None if that is not known here.
+nb::object forward_again(PyObject* const* arguments, Py_ssize_t count) {
+  if (!PyArray_CheckExact(arguments[0])) return none();
+  auto* x = reinterpret_cast<PyArrayObject*>(arguments[0]);
+  const auto call = recall().find({kForward, x, arguments + 1, count - 1});
+  const Array source(arguments[0]);
+  if (!call || !source.aligned()) return none();
+  const nb::object y = new_array(call->pooling->y_shape(), PyArray_DESCR(x));
+  if (!call->winners) {
+    call->pooling->forward(source, Array(y.ptr()).data(), nullptr, call->kind);
+    return y;
+  }
+  PyArray_Descr* offset = PyArray_DescrFromType(offset_type(call->pooling->winner_bytes()));
+  const nb::object winners = new_array(call->pooling->y_shape(), offset);
+  Py_DECREF(offset);
+  call->pooling->forward(source, Array(y.ptr()).data(), Array(winners.ptr()).data(), call->kind);
+  return nb::steal(PyTuple_Pack(2, y.ptr(), winners.ptr()));
+}
+
+// (dy, indices, the other arguments of max_pool_backward) -> what it returns, or None.
+nb::object backward_again(PyObject* const* arguments, Py_ssize_t count) {
+  if (!PyArray_CheckExact(arguments[0]) || !PyArray_CheckExact(arguments[1])) return none();
+  auto* dy = reinterpret_cast<PyArrayObject*>(arguments[0]);
+  auto* indices = reinterpret_cast<PyArrayObject*>(arguments[1]);
+  const auto call = recall().find({kBackward, dy, arguments + 2, count - 2});
+  if (!call) return none();
+  const Array source(arguments[0]), winners(arguments[1]);
+  if (!source.aligned() || !winners.contiguous() || !winners.has(call->pooling->y_shape()) ||
+      PyArray_TYPE(indices) != offset_type(call->pooling->winner_bytes()) ||
+      !PyArray_ISNOTSWAPPED(indices)) {
+    return none();
+  }
+  nb::object dx = new_array(call->pooling->shape(), PyArray_DESCR(dy));
+  const int64_t bad =
+      call->pooling->backward(source, winners.data(), Array(dx.ptr()).data(), call->kind);
+  return bad == Pooling::kFine ? dx : none();  // the long way says what is wrong
+}
+
+// (array, the arguments behind the arrays, pooling, kind, winners): remember this call.
+template <Function kFunction>
+nb::object keep(PyObject* const* arguments, Py_ssize_t count) {
+  if (!PyArray_CheckExact(arguments[0])) return none();
+  const nb::handle pooling = arguments[count - 3];
+  auto call = std::make_shared<Call>(Call{nb::borrow(pooling), nb::cast<Pooling*>(pooling),
+                                          nb::cast<int>(nb::handle(arguments[count - 2])),
+                                          nb::cast<bool>(nb::handle(arguments[count - 1]))});
+  auto* array = reinterpret_cast<PyArrayObject*>(arguments[0]);
+  recall().keep({kFunction, array, arguments + 1, count - 4}, std::move(call));
+  return none();
+}
+
+// As a function of Python's own kind: nanobind would look at each argument.
+template <nb::object (*kFunction)(PyObject* const*, Py_ssize_t), Py_ssize_t kLeast>
+PyObject* bare(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (count < kLeast) {
+    PyErr_SetString(PyExc_TypeError, "too few arguments");
+    return nullptr;
+  }
+  try {
+    return kFunction(arguments, count).release().ptr();
+  } catch (nb::python_error& error) {
+    error.restore();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+template <nb::object (*kFunction)(PyObject* const*, Py_ssize_t), Py_ssize_t kLeast>
+PyMethodDef method(const char* name) {
+  return {name,
+          reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(bare<kFunction, kLeast>)),
+          METH_FASTCALL, nullptr};
+}
+
+PyMethodDef methods[] = {
+    method<forward_again, 1>("forward_again"),
+    method<backward_again, 2>("backward_again"),
+    method<keep<kForward>, 4>("keep_forward"),
+    method<keep<kBackward>, 4>("keep_backward"),
+    {},
+};
+
 }  // namespace
 }  // namespace ndpool
 
 NB_MODULE(_native, m) {
   using namespace ndpool;
   using Sizes = const std::vector<int64_t>&;
+  if (_import_array() < 0) throw nb::python_error();
+  PyModule_AddFunctions(m.ptr(), methods);
   nb::set_leak_warnings(false);  // the cache of geometries lives until the process ends
   m.attr("MOST_AXES") = kMostAxes;
   m.attr("MOST_DIMENSIONS") = kMostOuter;
-  m.attr("UNALIGNED") = Pooling::kUnaligned;
+  m.attr("UNALIGNED") = kUnaligned;
   m.def("set_num_threads", [](int threads) { most_threads = threads; });
+  m.def("set_kept_memory", [](size_t bytes) { KeptMemory::get().set_most(bytes); });
+  m.def("kept_memory", [] { return KeptMemory::get().most(); });
+  m.def("kept_now", [] { return KeptMemory::get().kept(); });
+  m.def("empty", [](std::vector<int64_t> shape, nb::handle dtype) {
+    if (!PyArray_DescrCheck(dtype.ptr())) throw std::invalid_argument("dtype");
+    return new_array(shape, reinterpret_cast<PyArray_Descr*>(dtype.ptr()));
+  });
   m.def("num_threads", [] { return most_threads.load(); });
   m.def("instruction_set", [] { return std::string(chosen.load()->name); });
   m.def("instruction_sets", [] {
@@ -440,6 +465,6 @@ NB_MODULE(_native, m) {
       .def(
           nb::init<std::vector<int64_t>, Sizes, Sizes, Sizes, Sizes, Sizes, std::vector<int64_t>>())
       .def("serves", &Pooling::serves)
-      .def("forward", &Pooling::forward, nb::arg(), nb::arg(), nb::arg().none(), nb::arg())
-      .def("backward", &Pooling::backward);
+      .def("forward", forward, nb::arg(), nb::arg(), nb::arg().none(), nb::arg())
+      .def("backward", backward);
 }

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .engines.native import set_num_threads
+from .engines.native import set_kept_memory, set_num_threads
 from .errors import PoolError
 from .layers import MaxPool
 from .pool import convert_indices, max_pool, max_pool_backward
@@ -47,6 +47,7 @@ __all__ = [
     "max_pool_backward",
     "min_pool",
     "min_pool_backward",
+    "set_kept_memory",
     "set_num_threads",
     "sum_pool",
     "sum_pool_backward",

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import engines
 from .arguments import as_array, as_target, delivered
+from .engines import native
 from .errors import PoolError
 from .geometry import Padding, Size, geometry, plain_shape
 from .indices import (
@@ -113,16 +114,25 @@ def max_pool(
     isolated word recognition", ICSLP 1990; argument names and ceil mode after PyTorch's
     ``torch.nn.MaxPool2d``.
     """
+    if engine is None and out is None:
+        done: Array | tuple[Array, Array] | None = native.forward_again(
+            x, kernel_size, stride, padding, dilation, ceil_mode, axes, return_indices
+        )
+        if done is not None:
+            return done
     x = as_array("x", x)
-    shapes = geometry(x.shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+    words = (kernel_size, stride, padding, dilation, ceil_mode, axes)
+    shapes = geometry(x.shape, *words)
     run = engines.choose(engine, x.dtype, shapes)
-    y = np.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
+    y = native.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
     form = None if return_indices is False else asked_form("return_indices", return_indices)
+    if run is native and engine is None and form in (None, "window"):
+        native.keep_forward(x, shapes, *words, return_indices)
     if form is None:
         run.max_pool(x, shapes, y, None)
         return delivered(y, out)
     if form == "window":
-        indices = np.empty(shapes.y_shape, shapes.index_dtype)
+        indices = native.empty(shapes.y_shape, shapes.index_dtype)
         run.max_pool(x, shapes, y, indices)
     else:
         indices = np.empty(shapes.y_shape, np.int64)
@@ -177,9 +187,14 @@ def max_pool_backward(
     Source: Scherer, Mueller, Behnke, "Evaluation of pooling operations in convolutional
     architectures for object recognition", ICANN 2010.
     """
+    words = (kernel_size, stride, padding, dilation, ceil_mode, axes)
+    if engine is None:
+        done: Array | None = native.backward_again(dy, indices, x_shape, *words, index_form)
+        if done is not None:
+            return done
     dy = as_array("dy", dy)
-    x_shape = plain_shape("x_shape", x_shape)
-    shapes = geometry(x_shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
+    plain_x_shape = plain_shape("x_shape", x_shape)
+    shapes = geometry(plain_x_shape, *words)
     if dy.shape != shapes.y_shape:
         raise PoolError("dy", f"shape {shapes.y_shape}", f"shape {dy.shape}")
     form = checked_form("index_form", index_form)
@@ -188,6 +203,8 @@ def max_pool_backward(
         positions, winners = winners, np.empty(shapes.y_shape, shapes.index_dtype)
         to_offsets(positions, shapes, form, winners)
     run = engines.choose(engine, dy.dtype, shapes, backward=True)
+    if run is native and engine is None and form == "window":
+        native.keep_backward(dy, shapes, x_shape, *words, index_form)
     return run.max_pool_backward(dy, winners, shapes)
 
 

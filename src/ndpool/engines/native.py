@@ -26,6 +26,11 @@ except ImportError as error:
 # dtype.char -> number of the kernel, in the order of `Kind` in src/kernels/work.h
 _KINDS = {char: kind for kind, char in enumerate("?bBhHiIqQeEfd")} | {"l": 7, "L": 8}
 THREADS_VARIABLE = "NDPOOL_NUM_THREADS"
+MEMORY_VARIABLE = "NDPOOL_KEPT_MEMORY"
+_MOST_KEPT = 1024  # MiB, where the machine has eight times as much
+
+# A new array, not filled; its memory is kept when it is let go, see `set_kept_memory`.
+empty = np.empty if missing else _native.empty
 
 
 def serves(dtype: np.dtype[Any], geometry: Geometry, backward: bool = False) -> bool:
@@ -51,6 +56,17 @@ def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
     return bool(pooling.serves(_KINDS[char], backward))
 
 
+def keep_forward(x: Array, geometry: Geometry, *arguments: object) -> None:
+    """Let `forward_again` know what max_pool does with these `arguments` and an array like x."""
+    winners = arguments[-1] is not False
+    _native.keep_forward(x, *arguments, geometry.memo["native"], _KINDS[x.dtype.char], winners)
+
+
+def keep_backward(dy: Array, geometry: Geometry, *arguments: object) -> None:
+    """Let `backward_again` know what max_pool_backward does with these and an array like dy."""
+    _native.keep_backward(dy, *arguments, geometry.memo["native"], _KINDS[dy.dtype.char], True)
+
+
 def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
     """Fill `y` and `indices`, which are C-contiguous; x may have any strides."""
     pooling, kind = geometry.memo["native"], _KINDS[x.dtype.char]
@@ -61,7 +77,7 @@ def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> N
 def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     """dx of `geometry.shape`; dy may have any strides."""
     pooling, kind = geometry.memo["native"], _KINDS[dy.dtype.char]
-    dx = np.empty(geometry.shape, dy.dtype)
+    dx: Array = empty(geometry.shape, dy.dtype)
     if not indices.flags.c_contiguous:
         indices = indices.copy()
     bad = pooling.backward(dy, indices, dx, kind)
@@ -70,6 +86,16 @@ def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     if bad >= 0:
         refuse_index(indices, geometry, bad)
     return dx
+
+
+def _unknown(*arguments: object) -> Any:
+    return None
+
+
+# What these arguments of max_pool and max_pool_backward gave, if such a call was made before: else
+# None, as for anything out of the ordinary.
+forward_again = _unknown if missing else _native.forward_again
+backward_again = _unknown if missing else _native.backward_again
 
 
 def instruction_set() -> str:
@@ -95,20 +121,56 @@ def set_num_threads(threads: int) -> None:
         _native.set_num_threads(int(threads))
 
 
-def _threads_at_start() -> int:
-    asked = os.environ.get(THREADS_VARIABLE, "")
-    if asked.isdecimal() and 1 <= int(asked) <= 1024:
+def set_kept_memory(mebibytes: int) -> None:
+    """Set how much memory of results that were let go is kept for the next ones, in MiB; 0 or more.
+
+    Memory fresh from the system has to be filled with zeros first, page by page, which doubles the
+    time of a large gradient. What is kept (only blocks of 4 MiB and more, the longest unused are
+    given back first) is marked as free for the system to take back when memory runs short. The
+    default is NDPOOL_KEPT_MEMORY, or an eighth of the machine's memory, at most 1024 MiB.
+    """
+    if isinstance(mebibytes, bool) or not isinstance(mebibytes, (int, np.integer)):
+        raise PoolTypeError("mebibytes", "an integer", shown(mebibytes))
+    if not 0 <= mebibytes < 2**40:
+        raise PoolError("mebibytes", "0 to 2**40 - 1", shown(mebibytes))
+    if not missing:
+        _native.set_kept_memory(int(mebibytes) << 20)
+
+
+def _at_start(variable: str, least: int, most: int, otherwise: str) -> int | None:
+    """The integer in an environment variable; None, with a warning, if it is anything else."""
+    asked = os.environ.get(variable, "")
+    if asked.isdecimal() and least <= int(asked) <= most:
         return int(asked)
     if asked:
         warnings.warn(
-            f"{THREADS_VARIABLE}: expected 1 to 1024, got {asked!r}; using all processors",
+            f"{variable}: expected {least} to {most}, got {asked!r}; {otherwise}",
             RuntimeWarning,
             stacklevel=1,
         )
+    return None
+
+
+def _threads_at_start() -> int:
+    asked = _at_start(THREADS_VARIABLE, 1, 1024, "using all processors")
+    if asked is not None:
+        return asked
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
+def _kept_memory_at_start() -> int:
+    asked = _at_start(MEMORY_VARIABLE, 0, 2**40 - 1, "using the default")
+    if asked is not None:
+        return asked
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    except (AttributeError, ValueError, OSError):  # a system that does not say
+        return 0
+    return min(_MOST_KEPT, max(0, memory // 8))
+
+
 if not missing:
     set_num_threads(_threads_at_start())
+    set_kept_memory(_kept_memory_at_start())
