@@ -338,6 +338,12 @@ def test_random_cases_are_possible_and_the_same_again():
             assert (x.shape, x.dtype, dy.shape) == (case.shape, case.dtype, case.geometry.y_shape)
 
 
+def test_who_would_take_very_long_is_not_called(monkeypatch):
+    monkeypatch.setattr(Broken, "cell_seconds", {FORWARD: 1.0})
+    [row] = measure([TINY], [FORWARD], [REFERENCE, Broken()], 1, 0.01)
+    assert row.refused == {"broken": "not called: it would take about 784 s"}
+
+
 def test_what_the_native_kernels_slow_down_is_listed():
     drawn = [case for case in random_cases(3)]
     rows = [

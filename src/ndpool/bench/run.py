@@ -30,6 +30,7 @@ _PATIENCE = 5  # ... unless the first call takes this many budgets
 _LARGE = 64e6  # bytes: from here on a copy into new memory is measured as well
 _ROOM = 8  # times x must be free: x, dy, results of two peers, what these hold besides
 _AT_ONCE = 2**22  # cells that are compared at a time
+_LONGEST = 15.0  # seconds: who is known to need more for one call is not called
 _EPSILON = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 2**-23, "float64": 2**-52}
 
 
@@ -68,6 +69,9 @@ def _row(
     expected: tuple[Array, ...] = ()
     reference = ""  # whose results are expected: the first peer's that has any
     for peer in peers:
+        if (long := peer.expected_seconds(case, task)) > _LONGEST:
+            row.refused[peer.name] = f"not called: it would take about {long:.0f} s"
+            continue
         try:
             call = peer.prepare(case, task, x, dy, threads)
             seconds, result = _timed(call.run)

@@ -27,6 +27,7 @@ class Jax(Peer):
         FORWARD: _FLOATS | {"int8", "uint8", "int16", "uint16"},
         BACKWARD: _FLOATS,
     }
+    cell_seconds: ClassVar = {FORWARD: 1e-9, BACKWARD: 2e-9}
 
     def fits(self, geometry: Geometry) -> bool:
         return True

@@ -23,6 +23,7 @@ class OpenVino(Peer):
     modules = ("openvino",)
     distribution = "openvino"
     dtypes: ClassVar = {FORWARD: _KNOWN, INDICES: _KNOWN}
+    cell_seconds: ClassVar = {INDICES: 15e-9}
 
     def fits(self, geometry: Geometry) -> bool:
         return trailing(geometry)
