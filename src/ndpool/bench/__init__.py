@@ -15,7 +15,7 @@ from . import docs, report, special
 from .case import TASKS, Case
 from .cases import CASES
 from .machine import cores, describe, limited_to
-from .peers import PEERS, REFERENCE, Peer, installed
+from .peers import PEERS, Peer, installed
 from .random_cases import random_cases
 from .results import Results
 from .run import measure
@@ -109,7 +109,7 @@ def _chosen(args: argparse.Namespace) -> list[Case]:
 
 
 def _taking_part(names: list[str] | None) -> list[Peer]:
-    return [peer for peer in installed() if not names or peer is REFERENCE or peer.name in names]
+    return [peer for peer in installed() if not names or peer.always or peer.name in names]
 
 
 def _file(text: str) -> Path:

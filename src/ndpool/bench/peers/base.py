@@ -37,6 +37,7 @@ class Peer(ABC):
     distribution: ClassVar[str]  # whose version is reported
     dtypes: ClassVar[Mapping[str, frozenset[str]]]  # by task; a task that is missing it cannot do
 
+    always: ClassVar[bool] = False  # takes part whichever peers are asked for
     # Of tasks that it does cell by cell: seconds for each cell of each window, as once measured.
     cell_seconds: ClassVar[Mapping[str, float]] = {}
 

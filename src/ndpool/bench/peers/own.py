@@ -21,6 +21,7 @@ class Ndpool(Peer):
 
     name = "ndpool"
     title = "ndpool"
+    always = True
     modules = ("ndpool",)
     distribution = "ndpool"
     dtypes: ClassVar = dict.fromkeys(TASKS, _ALL)
@@ -52,6 +53,7 @@ class Ndpool(Peer):
 class NdpoolNumpy(Ndpool):
     name = "ndpool-numpy"
     title = "ndpool, numpy engine"
+    always = False
     engine = "numpy"
 
 
