@@ -3,9 +3,11 @@
 import argparse
 import doctest
 import json
+import re
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -259,6 +261,13 @@ def test_docs_have_every_picture_and_target(results, tmp_path):
 def test_no_picture_without_rows_for_it(results, tmp_path):
     results.rows = [row for row in results.rows if row.group == "batch"]
     assert set(plots.draw(results, tmp_path)) == {"benchmark-copy.png"}
+
+
+def test_the_page_in_the_docs_has_its_pictures():
+    page = Path(__file__).parent.parent / "docs" / docs.PAGE
+    pictures = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    assert pictures
+    assert all((page.parent / picture).is_file() for picture in pictures)
 
 
 def found_of(words, rows):
