@@ -324,3 +324,11 @@ def test_serves_what_the_other_tests_mean_to_test():
         shapes = geometry((2, 3, 70, 70), kernel)
         assert native.serves(dtype, shapes), (dtype, kernel)
         assert native.serves(dtype, shapes, backward=True) or dtype.kind == "b", (dtype, kernel)
+
+
+def test_a_row_of_cells_whose_outputs_are_no_row():
+    """The pooled axis alone lies without gaps in x; in y, batch cells lie between its outputs."""
+    rng = np.random.default_rng(11)
+    x = np.asfortranarray(rng.random((40, 8, 7, 1)))
+    for dtype in (np.float32, np.int64, np.uint8):
+        check(x.astype(dtype, order="F"), {"kernel_size": 3, "stride": 2, "axes": 0}, rng)

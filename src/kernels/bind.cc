@@ -144,13 +144,14 @@ class Pooling {
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
     const Kernels& kernels = *chosen.load();
-    auto kernel = kernels.pairs[kind];
-    auto plan = kernel ? pairs_plan(work, kind) : nullptr;
-    if (!plan) {
-      plan = forward_plan(work, kind);
-      kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
+    Forward direct;
+    if (make_direct(work, element_bytes(kind), direct)) {
+      run(kernels.direct[kind], work, direct, bytes);
+      return;
     }
+    const auto plan = forward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
+    const auto kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
     run(kernel, work, static_cast<const Forward&>(*plan), bytes);
   }
 
@@ -240,25 +241,6 @@ class Pooling {
 
   using Key = std::tuple<bool, int, int, int, int64_t, int64_t>;
 
-  // Null for other windows, and where the pooled axes lie with gaps between them, in x or in y.
-  std::shared_ptr<const ForwardPlan> pairs_plan(const Work& work, int kind) {
-    bool without_gap = true;
-    int64_t x_step = 1, y_step = 1;
-    for (int a = work.axes - 1; a >= 0; --a) {
-      without_gap &= work.axis[a].x_step == x_step && work.axis[a].y_step == y_step;
-      x_step *= work.axis[a].n;
-      y_step *= work.axis[a].out;
-    }
-    if (!without_gap) return nullptr;
-    const Key key{false, element_bytes(kind), 0, 0, work.inner, work.outer_count};
-    const std::lock_guard<std::mutex> guard(lock_);
-    const auto found = pairs_.find(key);
-    if (found != pairs_.end()) return found->second;
-    auto plan = std::make_shared<ForwardPlan>();
-    if (!make_pairs(work, element_bytes(kind), *plan)) plan = nullptr;
-    return pairs_[key] = plan;
-  }
-
   std::shared_ptr<const ForwardPlan> forward_plan(const Work& work, int kind) {
     const int bytes = wide(kind) ? 4 : element_bytes(kind);
     const std::lock_guard<std::mutex> guard(lock_);
@@ -287,7 +269,7 @@ class Pooling {
   std::vector<int64_t> shape_, y_shape_, x_steps_, y_steps_, pooled_;
   Work work_{};
   std::mutex lock_;
-  std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_, pairs_;
+  std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_;
   std::map<Key, std::shared_ptr<const BackwardPlan>> backwards_;
 };
 

@@ -9,7 +9,7 @@
 // each is written once, in order, whatever the number of threads. Windows of very many cells
 // scatter instead, in the same order of additions.
 
-#include "tiles.h"
+#include "direct.h"
 
 #ifndef NDPOOL_ISA
 #error "NDPOOL_ISA names the instruction set, as in kernels_avx2"
@@ -21,8 +21,9 @@ namespace {
 // to[i] = the best of from[i + offset[t]] over the taps t; what is in the winners moves along.
 // Writes up to a vector more than `run` cells.
 //
-// kClean: there is no NaN among them, and values alone are wanted. Then a comparison is one step
-// instead of three.
+// kClean: there is no NaN among them. Then a comparison is one step instead of two, and with values
+// alone wanted there is only the greater of two.
+//
 // As many vectors as `kUnroll` go side by side: `kPerRow` of them in a row, `apart` from one to the
 // next, then those of the next row.
 template <class T, bool kClean, bool kWinners, bool kHaveWinners, int kUnroll, int kPerRow>
@@ -46,11 +47,14 @@ inline void fold_block(T* to, Winner<T>* to_winner, const T* from, const Winner<
     if constexpr (kWinners) add = broadcast(static_cast<Winner<T>>(pass.add[t]));
     for (int u = 0; u < kUnroll; ++u) {
       const Vec<T> next = load(from + offset + at(u, pitch));
-      if constexpr (kClean) {
+      if constexpr (kClean && !kWinners) {
         best[u] = greater<T>(next, best[u]);
         continue;
       }
-      const auto wins = beats<T>(next, best[u]);
+      const auto wins = [&] {
+        if constexpr (kClean) return above<T>(next, best[u]);
+        if constexpr (!kClean) return beats<T>(next, best[u]);
+      }();
       best[u] = pick(wins, next, best[u]);
       if constexpr (kHaveWinners) {
         winner[u] = pick(wins, load(from_winner + offset + at(u, pitch)) + add, winner[u]);
@@ -109,15 +113,19 @@ void fold_rows(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from
 template <class T>
 void fold(bool winners, bool clean, T* to, Winner<T>* to_winner, const T* from,
           const Winner<T>* from_winner, const Pass& pass, int64_t rows, int64_t run) {
-  if (!winners && (clean || std::is_integral_v<T>)) {
-    fold_rows<T, true, false, false>(to, to_winner, from, from_winner, pass, rows, run);
-  } else if (!winners) {
-    fold_rows<T, false, false, false>(to, to_winner, from, from_winner, pass, rows, run);
-  } else if (from_winner) {
-    fold_rows<T, false, true, true>(to, to_winner, from, from_winner, pass, rows, run);
-  } else {
-    fold_rows<T, false, true, false>(to, to_winner, from, from_winner, pass, rows, run);
+  const auto go = [&](auto is_clean) {
+    if (!winners) {
+      fold_rows<T, is_clean(), false, false>(to, to_winner, from, from_winner, pass, rows, run);
+    } else if (from_winner) {
+      fold_rows<T, is_clean(), true, true>(to, to_winner, from, from_winner, pass, rows, run);
+    } else {
+      fold_rows<T, is_clean(), true, false>(to, to_winner, from, from_winner, pass, rows, run);
+    }
+  };
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!clean) return go(std::false_type{});
   }
+  go(std::true_type{});
 }
 
 // The last pass over a tile, straight into the user's arrays.
@@ -268,7 +276,7 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
     loader.load(walk, tile);
     next_x.look(static_cast<const S*>(work.source) + walk.x);
     next_y.look(static_cast<const S*>(work.result) + walk.y);
-    const bool clean = !work.winners && !any_nan(tile, plan.tile_cells);
+    const bool clean = !any_nan(tile, plan.tile_cells);
     const T* from = tile;
     const Winner<T>* from_winner = nullptr;
     for (int p = 0; p < plan.passes - 1; ++p) {
@@ -281,129 +289,6 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
     last_pass.write(walk, from, from_winner, clean);
   }
   return 0;
-}
-
-// Windows of pairs of cells along the last axis, side by side, all inside the input: folded
-// straight from there into the result.
-template <class T, bool kWinners>
-class Pairs {
- public:
-  Pairs(const Work& work, const Forward& plan)
-      : work_(work), rows_(plan.pass[0]), last_(work.axes - 1), cells_(1) {
-    for (int a = 0; a <= last_; ++a) cells_ *= work.axis[a].n;
-  }
-
-  void write(const Walk& walk, int64_t tile) {
-    const Axis& first = work_.axis[0];
-    const int64_t begin = walk.tile[0] * tile, count = least(tile, first.out - begin);
-    const T* cells = static_cast<const T*>(work_.source) + walk.x;
-    const int64_t y = walk.y + begin * first.y_step;
-    x_end_ = cells + cells_;
-    y_end_ = y + count * first.y_step;
-    axis(0, count, cells + begin * first.stride * first.x_step, y);
-  }
-
- private:
-  NDPOOL_RECURSIVE void axis(int a, int64_t count, const T* x, int64_t y) const {
-    const Axis& along = work_.axis[a];
-    if (a == last_) return row(x, y, count);
-    const int64_t next = work_.axis[a + 1].out, step = along.stride * along.x_step;
-    for (int64_t o = 0; o < count; ++o, x += step, y += along.y_step) {
-      if (a + 1 == last_) {
-        row(x, y, next);
-      } else {
-        axis(a + 1, next, x, y);
-      }
-    }
-  }
-
-  // Whole vectors, which reads and writes too much: no further than the outer cell and the share
-  // of work, and what was written too much is written again by the next row. At their ends, where
-  // there is no room for that, vectors go through copies.
-  inline void row(const T* x, int64_t y, int64_t count) const {
-    T* to = static_cast<T*>(work_.result) + y;
-    uint8_t* to_winner = shifted(static_cast<uint8_t*>(work_.winners), y);
-    const int64_t taps = rows_.taps, *offset = rows_.offset, *add = rows_.add;
-    Vec<T> best;
-    Vec<Winner<T>> winner;
-    if (x_end_ - x >= 2 * (count + L) + offset[taps - 1] && y_end_ - y >= count + L) {
-      for (int64_t o = 0; o < count; o += L) {
-        begin(x + 2 * o, best, winner);
-        for (int64_t t = 1; t < taps; ++t) more(x + 2 * o + offset[t], add[t], best, winner);
-        end(to + o, shifted(to_winner, o), best, winner);
-      }
-      return;
-    }
-    T values[2 * L];
-    uint8_t winners[L];
-    for (int64_t o = 0; o < count; o += L) {
-      const int64_t left = least(L, count - o);
-      begin(copied(x + 2 * o, 2 * left, values), best, winner);
-      for (int64_t t = 1; t < taps; ++t) {
-        more(copied(x + 2 * o + offset[t], 2 * left, values), add[t], best, winner);
-      }
-      end(values, winners, best, winner);
-      for (int64_t i = 0; i < left; ++i) {
-        to[o + i] = values[i];
-        if constexpr (kWinners) to_winner[o + i] = winners[i];
-      }
-    }
-  }
-
-  static const T* copied(const T* from, int64_t count, T* to) {
-    for (int64_t i = 0; i < 2 * L; ++i) to[i] = i < count ? from[i] : T{};
-    return to;
-  }
-
-  static inline void begin(const T* from, Vec<T>& best, Vec<Winner<T>>& winner) {
-    const Vec<T> a = load(from), b = load(from + L);
-    best = every_second<0>(a, b, lanes);
-    if constexpr (kWinners) winner = Vec<Winner<T>>{};
-    fold(every_second<1>(a, b, lanes), 1, best, winner);
-  }
-  static inline void more(const T* from, int64_t number, Vec<T>& best, Vec<Winner<T>>& winner) {
-    const Vec<T> a = load(from), b = load(from + L);
-    fold(every_second<0>(a, b, lanes), number, best, winner);
-    fold(every_second<1>(a, b, lanes), number + 1, best, winner);
-  }
-  static inline void fold(Vec<T> next, int64_t number, Vec<T>& best, Vec<Winner<T>>& winner) {
-    const auto wins = beats<T>(next, best);
-    best = pick(wins, next, best);
-    if constexpr (kWinners) winner = pick(wins, broadcast(static_cast<Winner<T>>(number)), winner);
-  }
-  static inline void end(T* to, uint8_t* to_winner, Vec<T> best, Vec<Winner<T>> winner) {
-    store(to, best);
-    if constexpr (kWinners) {
-      Winner<T> lanes_of[L];
-      store(lanes_of, winner);
-      convert_run(to_winner, lanes_of, L);
-    }
-  }
-
-  static constexpr int L = kLanes<T>;
-  static constexpr std::make_integer_sequence<int, L> lanes{};
-  const Work& work_;
-  const Pass& rows_;  // of a window
-  const int last_;
-  int64_t cells_;  // of an outer cell
-  const T* x_end_ = nullptr;
-  int64_t y_end_ = 0;
-};
-
-template <class T, bool kWinners>
-int64_t write_pairs(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
-  Pairs<T, kWinners> pairs(work, plan);
-  Walk walk(work, plan, begin);
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    pairs.write(walk, plan.cut[0].tile);
-  }
-  return 0;
-}
-
-template <class T>
-int64_t forward_pairs(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  return work.winners ? write_pairs<T, true>(work, plan, begin, end)
-                      : write_pairs<T, false>(work, plan, begin, end);
 }
 
 // ---- backward ----
@@ -1200,9 +1085,10 @@ const Kernels NDPOOL_ISA = {
      forward<Half, float>, forward<Brain, float>, forward<float, float>, forward<double, double>},
     {forward<uint8_t, int32_t>, forward<int8_t, int32_t>, forward<uint8_t, int32_t>,
      forward<int16_t, int32_t>, forward<uint16_t, int32_t>},
-    {nullptr, nullptr, nullptr, nullptr, nullptr, forward_pairs<int32_t>, forward_pairs<uint32_t>,
-     forward_pairs<int64_t>, forward_pairs<uint64_t>, nullptr, nullptr, forward_pairs<float>,
-     forward_pairs<double>},
+    {direct<uint8_t, uint8_t>, direct<int8_t, int8_t>, direct<uint8_t, uint8_t>,
+     direct<int16_t, int16_t>, direct<uint16_t, uint16_t>, direct<int32_t, int32_t>,
+     direct<uint32_t, uint32_t>, direct<int64_t, int64_t>, direct<uint64_t, uint64_t>,
+     direct<Half, float>, direct<Brain, float>, direct<float, float>, direct<double, double>},
     // gather, spread: sums of integers are the same for signed and unsigned; bool has none
     {nullptr, gathering<uint8_t, uint8_t>, gathering<uint8_t, uint8_t>,
      gathering<uint16_t, uint16_t>, gathering<uint16_t, uint16_t>, gathering<uint32_t, uint32_t>,

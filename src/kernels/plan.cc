@@ -12,8 +12,8 @@ constexpr int64_t kAllTileBytes = 1 << 20;   // of all threads
 constexpr int64_t kMostTileBytes = 1 << 20;  // for windows that need it
 constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are never formed
 constexpr int64_t kJointCells = 9;           // up to here one pass over all taps is fastest
-constexpr int64_t kMostPairs = 32;           // cells of a window that are folded without a tile
-constexpr int64_t kPairsBytes = 64 << 10;    // of the input in a share of work
+constexpr int64_t kDirectCells = 25;         // of a window that is folded without a tile
+constexpr double kDirectBytes = 64 << 10;    // of the input in a share of work
 constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
 constexpr int64_t kChunk = 2048;             // outputs: from the last pass to the result in L1
 constexpr int64_t kMostChecked = 1 << 14;    // outputs times axes whose taps are listed one by one
@@ -314,10 +314,12 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
   return true;
 }
 
-bool make_pairs(const Work& work, int element_bytes, ForwardPlan& plan) {
+bool make_direct(const Work& work, int element_bytes, Forward& plan) {
   const Axis& last = work.axis[work.axes - 1];
-  if (work.inner != 1 || work.padded || work.cells > kMostPairs || work.winner_bytes != 1 ||
-      last.kernel != 2 || last.stride != 2 || last.dilation != 1) {
+  const int64_t rows = work.cells / last.kernel;
+  if (work.inner != 1 || last.x_step != 1 || last.y_step != 1 || far_away(work) ||
+      last.stride != 2 || last.kernel > kMostRowTaps || rows > kMostRows ||
+      (last.kernel - 1) * last.dilation > 64 / element_bytes || work.cells > kDirectCells) {
     return false;
   }
   for (int a = 0; a < work.axes; ++a) {
@@ -325,30 +327,14 @@ bool make_pairs(const Work& work, int element_bytes, ForwardPlan& plan) {
     plan.cut[a].tiles = 1;
   }
   const Axis& first = work.axis[0];
-  const int64_t bytes = first.stride * first.x_step * element_bytes;
-  plan.cut[0].tile = std::clamp<int64_t>(kPairsBytes / bytes, 1, std::max<int64_t>(1, first.out));
+  double bytes = element_bytes * static_cast<double>(first.stride);
+  for (int a = 1; a < work.axes; ++a) bytes *= static_cast<double>(work.axis[a].n);
+  const auto fit = static_cast<int64_t>(kDirectBytes / bytes);
+  const int64_t tile = work.axes > 1 ? std::max<int64_t>(1, fit) : std::max<int64_t>(256, fit);
+  plan.cut[0].tile = std::clamp<int64_t>(tile, 1, std::max<int64_t>(1, first.out));
   plan.cut[0].tiles = ceil_div(first.out, plan.cut[0].tile);
   plan.inner_tile = 1;
   count_items(work, plan);
-
-  std::vector<int64_t> offsets{0}, adds{0};
-  for (int a = 0; a + 1 < work.axes; ++a) {
-    const Axis& along = work.axis[a];
-    std::vector<int64_t> further_offsets, further_adds;
-    for (size_t i = 0; i < offsets.size(); ++i) {
-      for (int64_t tap = 0; tap < along.kernel; ++tap) {
-        further_offsets.push_back(offsets[i] + tap * along.dilation * along.x_step);
-        further_adds.push_back(adds[i] * along.kernel + tap);
-      }
-    }
-    offsets = std::move(further_offsets), adds = std::move(further_adds);
-  }
-  for (int64_t& add : adds) add *= 2;
-  const auto taps = static_cast<int64_t>(offsets.size());
-  plan.kept.push_back(std::move(offsets));
-  const int64_t* const offset = plan.kept.back().data();
-  plan.kept.push_back(std::move(adds));
-  plan.pass[0] = {0, 0, 0, 0, taps, offset, plan.kept.back().data()};
   plan.scratch = 64;
   return true;
 }

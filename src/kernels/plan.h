@@ -22,9 +22,9 @@ struct BackwardPlan : Backward {
 // False where no tile of this geometry fits the scratch, or sizes come near the end of 64 bits.
 // The tiles of all threads together stay under the 2 MiB that a call may need besides its results.
 bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan& plan);
-// For windows that are pairs of cells along the last axis, side by side and all inside the input,
-// whose pooled axes lie in memory without a gap. False for others.
-bool make_pairs(const Work& work, int element_bytes, ForwardPlan& plan);
+// For small windows over rows of neighbouring cells, that are folded without a tile. False for
+// others.
+bool make_direct(const Work& work, int element_bytes, Forward& plan);
 bool make_backward(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 
 }  // namespace ndpool

@@ -96,6 +96,22 @@ inline V pick(M mask, V b, V a) {
   return mask ? b : a;
 }
 
+// Which lanes of `b` are greater than those of `a`; for lanes without NaN.
+template <class T>
+inline auto above(Vec<T> b, Vec<T> a) {
+  return b > a;
+}
+#if defined(NDPOOL_AVX512)
+template <>
+inline auto above<float>(Vec<float> b, Vec<float> a) {
+  return _mm512_cmp_ps_mask(b, a, _CMP_GT_OQ);
+}
+template <>
+inline auto above<double>(Vec<double> b, Vec<double> a) {
+  return _mm512_cmp_pd_mask(b, a, _CMP_GT_OQ);
+}
+#endif
+
 // The greater of each pair of lanes, and `a` where they are equal; for lanes without NaN.
 template <class T>
 inline Vec<T> greater(Vec<T> b, Vec<T> a) {
@@ -282,6 +298,27 @@ inline V every_second(V a, V b, std::integer_sequence<int, kLane...>) {
   return __builtin_shufflevector(a, b, (kFrom + 2 * kLane)...);
 }
 
+#if defined(NDPOOL_AVX512)
+// No permutation of two vectors has lanes of one byte, and that of two bytes is slow.
+template <int kFrom, class Lanes>
+inline __m512i every_second_of(__m512i a, __m512i b, Lanes of_half, int shift) {
+  if (kFrom) a = _mm512_srli_epi32(a, static_cast<unsigned>(shift));
+  if (kFrom) b = _mm512_srli_epi32(b, static_cast<unsigned>(shift));
+  return _mm512_inserti64x4(_mm512_castsi256_si512(of_half(a)), of_half(b), 1);
+}
+#define NDPOOL_EVERY_SECOND(T, half, shift)                                              \
+  template <int kFrom, int... kLane>                                                     \
+  inline Vec<T> every_second(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) { \
+    return (Vec<T>)every_second_of<kFrom>((__m512i)a, (__m512i)b,                        \
+                                          [](__m512i v) { return half(v); }, shift);     \
+  }
+NDPOOL_EVERY_SECOND(int8_t, _mm512_cvtepi16_epi8, 8)
+NDPOOL_EVERY_SECOND(uint8_t, _mm512_cvtepi16_epi8, 8)
+NDPOOL_EVERY_SECOND(int16_t, _mm512_cvtepi32_epi16, 16)
+NDPOOL_EVERY_SECOND(uint16_t, _mm512_cvtepi32_epi16, 16)
+#undef NDPOOL_EVERY_SECOND
+#endif
+
 // Lanes from kFrom on, each twice, where its winner is the one `wanted` there; else zero. As a sum
 // that begins with zero: -0.0 becomes 0.0.
 template <class T, int kFrom>
@@ -289,6 +326,88 @@ inline Vec<T> from_pairs(Vec<T> values, Vec<Winner<T>> winners, Vec<Winner<T>> w
   constexpr std::make_integer_sequence<int, kLanes<T>> lanes;
   const auto won = twice<kFrom>(winners, lanes) == wanted;
   return (won ? twice<kFrom>(values, lanes) : Vec<T>{}) + Vec<T>{};
+}
+
+// For each lane, whether it is NaN in a or in b; what `any` takes, and | joins.
+template <class T>
+inline auto unordered(Vec<T> a, Vec<T> b) {
+  return (Vec<Winner<T>>)(a != a) | (Vec<Winner<T>>)(b != b);
+}
+template <class M>
+inline bool any(M found) {
+  bool some = false;
+  for (size_t lane = 0; lane < sizeof(M) / sizeof(found[0]); ++lane) some |= found[lane] != 0;
+  return some;
+}
+#if defined(NDPOOL_AVX512)
+template <>
+inline auto unordered<float>(Vec<float> a, Vec<float> b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
+}
+template <>
+inline auto unordered<double>(Vec<double> a, Vec<double> b) {
+  return _mm512_cmp_pd_mask(a, b, _CMP_UNORD_Q);
+}
+inline bool any(__mmask16 found) { return found != 0; }
+inline bool any(__mmask8 found) { return found != 0; }
+
+// The lanes whose bits are set, nothing else is read; `low` in the others.
+template <class T>
+inline Vec<T> load_masked(const T* from, uint64_t bits, T low) {
+  const auto others = (__m512i)broadcast(low);
+  if constexpr (sizeof(T) == 1) {
+    return (Vec<T>)_mm512_mask_loadu_epi8(others, bits, from);
+  } else if constexpr (sizeof(T) == 2) {
+    return (Vec<T>)_mm512_mask_loadu_epi16(others, static_cast<__mmask32>(bits), from);
+  } else if constexpr (sizeof(T) == 4) {
+    return (Vec<T>)_mm512_mask_loadu_epi32(others, static_cast<__mmask16>(bits), from);
+  } else {
+    return (Vec<T>)_mm512_mask_loadu_epi64(others, static_cast<__mmask8>(bits), from);
+  }
+}
+#endif
+
+// Store the winners whose bits are set, each as a byte.
+template <class T>
+inline void store_bytes(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
+#if defined(NDPOOL_AVX512)
+  const auto v = (__m512i)winners;
+  if constexpr (sizeof(T) == 1) {
+    _mm512_mask_storeu_epi8(to, bits, v);
+  } else if constexpr (sizeof(T) == 2) {
+    _mm256_mask_storeu_epi8(to, static_cast<__mmask32>(bits), _mm512_cvtepi16_epi8(v));
+  } else if constexpr (sizeof(T) == 4) {
+    _mm_mask_storeu_epi8(to, static_cast<__mmask16>(bits), _mm512_cvtepi32_epi8(v));
+  } else {
+    _mm_mask_storeu_epi8(to, static_cast<__mmask8>(bits), _mm512_cvtepi64_epi8(v));
+  }
+#else
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    if (bits >> lane & 1) to[lane] = static_cast<uint8_t>(winners[lane]);
+  }
+#endif
+}
+
+// Store the lanes whose bits are set.
+template <class T>
+inline void store_some(T* to, Vec<T> v, uint64_t bits) {
+#if defined(NDPOOL_AVX512)
+  if constexpr (sizeof(T) == 1) {
+    _mm512_mask_storeu_epi8(to, bits, (__m512i)v);
+  } else if constexpr (sizeof(T) == 2) {
+    _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(bits), (__m512i)v);
+  } else if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_epi32(to, static_cast<__mmask16>(bits), (__m512i)v);
+  } else {
+    _mm512_mask_storeu_epi64(to, static_cast<__mmask8>(bits), (__m512i)v);
+  }
+#else
+  T all[kLanes<T>];
+  store(all, v);
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    if (bits >> lane & 1) to[lane] = all[lane];
+  }
+#endif
 }
 
 inline Vec<uint16_t> widen_bytes(const uint8_t* from) {
@@ -370,33 +489,29 @@ inline void convert_run(To* to, const From* from, int64_t count) {
 }
 
 // Compilers do not vectorise a search: it could end early.
-template <class T>
-inline bool any_equal(const T* values, int64_t count, T wanted) {
+template <class T, class Test>
+inline bool any_of(const T* values, int64_t count, Test test) {
   constexpr int L = kLanes<T>;
   Vec<Winner<T>> found{};
   int64_t i = 0;
-  for (; i + L <= count; i += L) {
-    found |= (Vec<Winner<T>>)(load(values + i) == broadcast(wanted));
-  }
+  for (; i + L <= count; i += L) found |= (Vec<Winner<T>>)test(load(values + i));
   Winner<T> any = 0;
   for (int lane = 0; lane < L; ++lane) any |= found[lane];
-  for (; i < count; ++i) any |= values[i] == wanted;
+  if (i < count) {
+    T rest[L];
+    for (int lane = 0; lane < L; ++lane) rest[lane] = values[i + (lane < count - i ? lane : 0)];
+    const auto last = (Vec<Winner<T>>)test(load(rest));
+    for (int lane = 0; lane < L; ++lane) any |= last[lane];
+  }
   return any != 0;
 }
-
+template <class T>
+inline bool any_equal(const T* values, int64_t count, T wanted) {
+  return any_of(values, count, [wanted](Vec<T> v) { return v == broadcast(wanted); });
+}
 template <class T>
 inline bool any_nan(const T* values, int64_t count) {
-  constexpr int L = kLanes<T>;
-  Vec<Winner<T>> found{};
-  int64_t i = 0;
-  for (; i + L <= count; i += L) {
-    const Vec<T> v = load(values + i);
-    found |= (Vec<Winner<T>>)(v != v);
-  }
-  Winner<T> any = 0;
-  for (int lane = 0; lane < L; ++lane) any |= found[lane];
-  for (; i < count; ++i) any |= values[i] != values[i];
-  return any != 0;
+  return any_of(values, count, [](Vec<T> v) { return v != v; });
 }
 
 // Is any value at least `limit`?

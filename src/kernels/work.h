@@ -13,6 +13,8 @@ namespace ndpool {
 constexpr int kMostAxes = 6;
 constexpr int kMostOuter = 64;
 constexpr int kTogether = 8;  // outer cells that a scatter goes over side by side
+// of a window that is folded without a tile: taps along the last axis, rows
+constexpr int kMostRowTaps = 8, kMostRows = 16;
 constexpr int kMostPasses = 8 * kMostAxes;
 
 struct Axis {
@@ -134,7 +136,7 @@ struct Kernels {
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
-  ForwardKernel pairs[kKinds];  // null for the types of 1 and 2 bytes
+  ForwardKernel direct[kKinds];
   BackwardKernel gather[kKinds], spread[kKinds];
   BackwardKernel scatter[kKinds];  // only in the baseline
 };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ except ImportError as error:
 _KINDS = {char: kind for kind, char in enumerate("?bBhHiIqQeEfd")} | {"l": 7, "L": 8}
 THREADS_VARIABLE = "NDPOOL_NUM_THREADS"
 MEMORY_VARIABLE = "NDPOOL_KEPT_MEMORY"
+_MANY, _HARDLY_ANY = 1000, 16  # planes; cells of all windows of a plane
 _MOST_KEPT = 1024  # MiB, where the machine has eight times as much
 
 # A new array, not filled; its memory is kept when it is let go, see `set_kept_memory`.
@@ -47,6 +49,11 @@ def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
     if missing or char not in _KINDS:
         return False
     if len(g.axes) > _native.MOST_AXES or len(g.shape) > _native.MOST_DIMENSIONS:
+        return False
+    # Windows of one cell are a copy; and many planes of hardly any work cost the kernels a step
+    # each, where NumPy goes over all planes tap by tap.
+    planes = prod(g.y_shape) // max(1, prod(g.out))
+    if g.cells == 1 or (planes >= _MANY and g.cells * prod(g.out) <= _HARDLY_ANY):
         return False
     pooling = g.memo.get("native")
     if pooling is None:

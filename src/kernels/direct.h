@@ -1,0 +1,293 @@
+// Small windows, folded straight from the user's array into the result, a vector of outputs at a
+// time: with stride 2 along the last axis, the cells at one place of neighbouring windows are two
+// loads and a permutation, so nothing has to be sorted into a tile before. (With stride 1 the tile
+// wins: all its rows make one run.)
+#pragma once
+
+#include "tiles.h"
+
+namespace ndpool {
+namespace {
+
+// ---- lanes from the user's cells ----
+
+template <class S, class T>
+inline Vec<T> load_cells(const S* from) {
+  if constexpr (std::is_same_v<S, T>) {
+    return load(from);
+  } else {
+    T cells[kLanes<T>];
+    for (int lane = 0; lane < kLanes<T>; ++lane) cells[lane] = widen(from[lane]);
+    return load(cells);
+  }
+}
+
+// Lanes [lo, hi) as bits; lo and hi may lie anywhere.
+inline uint64_t bits_between(int64_t lo, int64_t hi) {
+  const auto below = [](int64_t n) {
+    return n >= 64 ? ~uint64_t{0} : n > 0 ? (uint64_t{1} << n) - 1 : 0;
+  };
+  return below(hi) & ~below(lo);
+}
+
+// The lanes whose bits are set; the others are `low`, and nothing is read for them.
+template <class S, class T>
+inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
+#if defined(NDPOOL_AVX512)
+  if constexpr (std::is_same_v<S, T>) return load_masked(from, bits, low);
+#endif
+  T cells[kLanes<T>];
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    cells[lane] = bits >> lane & 1 ? widen(from[lane]) : low;
+  }
+  return load(cells);
+}
+
+// Whether any of the lanes it was shown is NaN.
+template <class T>
+class NanSeen {
+ public:
+  void look(Vec<T> a, Vec<T> b) {
+    if constexpr (std::is_floating_point_v<T>) seen_ |= unordered<T>(a, b);
+  }
+  explicit operator bool() const {
+    if constexpr (std::is_floating_point_v<T>) return any(seen_);
+    return false;
+  }
+
+ private:
+  decltype(unordered<T>(Vec<T>{}, Vec<T>{})) seen_{};
+};
+
+// What the vectors at the edges of a row need: there, some windows reach out of the row.
+template <class T>
+struct Edge {
+  int64_t at;                             // the first output
+  uint64_t store, load[kMostRowTaps][2];  // lanes inside: outputs; cells of each tap
+  Winner<T> first[kLanes<T>];             // the first tap that is inside
+};
+
+template <class S, class T>
+class Direct {
+ public:
+  Direct(const Work& work, const Forward& plan)
+      : work_(work),
+        plan_(plan),
+        last_(work.axes - 1),
+        along_(work.axis[last_]),
+        low_(lowest<S, T>()) {}
+
+  // To be called when `walk` came to another tile.
+  void look_at(const Walk& walk) {
+    for (int a = 0; a <= last_; ++a) {
+      begin_[a] = walk.tile[a] * plan_.cut[a].tile;
+      count_[a] = least(plan_.cut[a].tile, work_.axis[a].out - begin_[a]);
+    }
+    start_ = begin_[last_] * 2 - along_.before;
+    const int64_t step = 2 * L, reach = (along_.kernel - 1) * along_.dilation + step;
+    int64_t e = 0, start = start_;
+    for (int64_t o = 0; o < count_[last_]; o += L, start += step) {
+      if (start < 0 || start + reach > along_.n || o + L > count_[last_])
+        list(edges_[e++], o, start);
+    }
+    edges_[e].at = INT64_MAX;
+    rows_ = 0;
+  }
+
+  void write(const Walk& walk) {
+    const int64_t y = walk.y + begin_[last_] * along_.y_step;
+    axis(0, static_cast<const S*>(work_.source) + walk.x, y);
+  }
+
+ private:
+  static constexpr int L = kLanes<T>;
+  // Plans let no window reach further than 64 bytes, which are four vectors or fewer.
+  static constexpr int kMostEdges = 12;
+  static constexpr std::make_integer_sequence<int, L> lanes{};
+
+  void list(Edge<T>& edge, int64_t o, int64_t start) const {
+    edge.at = o;
+    edge.store = bits_between(0, count_[last_] - o);
+    for (int lane = 0; lane < L; ++lane) edge.first[lane] = 0;
+    for (int64_t tap = 0; tap < along_.kernel; ++tap) {
+      const int64_t at = start + tap * along_.dilation;
+      edge.load[tap][0] = bits_between(-at, along_.n - at);
+      edge.load[tap][1] = bits_between(-at - L, along_.n - at - L);
+      for (int64_t lane = 0; lane < L && at + 2 * lane < 0; ++lane) {
+        edge.first[lane] = static_cast<Winner<T>>(tap + 1);
+      }
+    }
+  }
+
+  NDPOOL_RECURSIVE void axis(int a, const S* x, int64_t y) {
+    if (a == last_) return row(x, y);
+    const Axis& along = work_.axis[a];
+    int64_t start = begin_[a] * along.stride - along.before;
+    y += begin_[a] * along.y_step;
+    for (int64_t o = 0; o < count_[a]; ++o, start += along.stride, y += along.y_step) {
+      const int64_t over = start + (along.kernel - 1) * along.dilation - along.n + 1;
+      const int64_t lo = start < 0 ? ceil_div(-start, along.dilation) : 0;
+      const int64_t hi = along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0);
+      if (lo != lo_[a] || hi != hi_[a]) rows_ = 0;
+      lo_[a] = lo;
+      hi_[a] = hi;
+      if (a + 1 == last_) {
+        row(x + start * along.x_step, y);
+      } else {
+        axis(a + 1, x + start * along.x_step, y);
+      }
+    }
+  }
+
+  // The rows of a window that lie inside the input: where they are, and the winner of their tap 0.
+  void list_rows() {
+    rows_ = 1;
+    offset_[0] = add_[0] = 0;
+    for (int a = 0; a < last_; ++a) {
+      const Axis& along = work_.axis[a];
+      const int64_t taps = hi_[a] - lo_[a];
+      for (int64_t r = rows_ - 1; r >= 0; --r) {
+        for (int64_t t = taps - 1; t >= 0; --t) {
+          offset_[r * taps + t] = offset_[r] + (lo_[a] + t) * along.dilation * along.x_step;
+          add_[r * taps + t] = (add_[r] * along.kernel) + lo_[a] + t;
+        }
+      }
+      rows_ *= taps;
+    }
+    for (int64_t r = 0; r < rows_; ++r) add_[r] *= along_.kernel;
+  }
+
+  void row(const S* x, int64_t y) {
+    if (rows_ == 0) list_rows();
+    S* to = static_cast<S*>(work_.result) + y;
+    uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
+    const auto go = [&](auto clean, auto has_winners) {
+      return vectors<clean(), has_winners()>(x + start_, to, winners);
+    };
+    constexpr std::true_type yes;
+    constexpr std::false_type no;
+    if (winners ? go(yes, yes) : go(yes, no)) return;
+    winners ? go(no, yes) : go(no, no);  // once more: there is a NaN
+  }
+
+  template <bool kClean, bool kWinners>
+  inline bool vectors(const S* x, S* to, uint8_t* winners) const {
+    const Edge<T>* edge = edges_;
+    const int64_t count = count_[last_];
+    NanSeen<T> nan;
+    for (int64_t o = 0; o < count; o += L, x += 2 * L) {
+      if (o == edge->at) {
+        const auto best = window<kClean, kWinners, true>(x, *edge, nan);
+        put(to + o, best.value, edge->store);
+        if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
+        ++edge;
+      } else {
+        const auto best = window<kClean, kWinners, false>(x, *edge, nan);
+        put(to + o, best.value);
+        if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
+      }
+    }
+    return !kClean || !nan;
+  }
+
+  struct Best {
+    Vec<T> value;
+    Vec<Winner<T>> winner;
+  };
+
+  // `next`, unless what was found before is as good.
+  template <bool kClean, bool kWinners>
+  static inline void fold(Best& best, Vec<T> next, Vec<Winner<T>> winner) {
+    if constexpr (kClean && !kWinners) {
+      best.value = greater<T>(next, best.value);
+    } else {
+      const auto wins = [&] {
+        if constexpr (kClean) return above<T>(next, best.value);
+        if constexpr (!kClean) return beats<T>(next, best.value);
+      }();
+      best.value = pick(wins, next, best.value);
+      if constexpr (kWinners) best.winner = pick(wins, winner, best.winner);
+    }
+  }
+
+  template <bool kClean, bool kWinners, bool kEdge>
+  inline Best window(const S* x, const Edge<T>& edge, NanSeen<T>& nan) const {
+    Best best = along<kClean, kWinners, kEdge>(x + offset_[0], edge, nan);
+    if constexpr (kWinners) best.winner += broadcast(static_cast<Winner<T>>(add_[0]));
+    for (int64_t r = 1; r < rows_; ++r) {
+      Best next = along<kClean, kWinners, kEdge>(x + offset_[r], edge, nan);
+      if constexpr (kWinners) next.winner += broadcast(static_cast<Winner<T>>(add_[r]));
+      fold<kClean, kWinners>(best, next.value, next.winner);
+    }
+    return best;
+  }
+
+  // The best of a row of each of L windows, the first of which begins there.
+  template <bool kClean, bool kWinners, bool kEdge>
+  inline Best along(const S* x, const Edge<T>& edge, NanSeen<T>& nan) const {
+    Best best;
+    const int64_t kernel = along_.kernel, dilation = along_.dilation;
+    const auto take = [&](Vec<T> next, int64_t tap) {
+      if (tap == 0) {
+        best.value = next;
+        best.winner = kEdge ? load(edge.first) : Vec<Winner<T>>{};
+      } else {
+        fold<kClean, kWinners>(best, next, broadcast(static_cast<Winner<T>>(tap)));
+      }
+    };
+    // an even and an odd tap are in the same two vectors
+    const int64_t at_once = dilation == 1 ? 2 : 1;
+    for (int64_t tap = 0; tap < kernel; tap += at_once, x += at_once * dilation) {
+      const Vec<T> a = cells<kEdge>(x, edge.load[tap][0]);
+      const Vec<T> b = cells<kEdge>(x + L, edge.load[tap][1]);
+      if constexpr (kClean) nan.look(a, b);
+      take(every_second<0>(a, b, lanes), tap);
+      if (at_once == 2 && tap + 1 < kernel) take(every_second<1>(a, b, lanes), tap + 1);
+    }
+    return best;
+  }
+
+  template <bool kEdge>
+  inline Vec<T> cells(const S* from, uint64_t bits) const {
+    if constexpr (kEdge) return load_some<S, T>(from, bits, low_);
+    return load_cells<S, T>(from);
+  }
+
+  static inline void put(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
+    if constexpr (std::is_same_v<S, T>) {
+      bits == ~uint64_t{0} ? store(to, values) : store_some(to, values, bits);
+    } else {
+      T lanes_of[L];
+      store(lanes_of, values);
+      if (bits == ~uint64_t{0}) return emit(to, lanes_of, L);
+      for (int lane = 0; lane < L && (bits >> lane & 1); ++lane) narrow(lanes_of[lane], to[lane]);
+    }
+  }
+
+  const Work& work_;
+  const Forward& plan_;
+  const int last_;
+  const Axis along_;
+  const T low_;
+  int64_t begin_[kMostAxes], count_[kMostAxes];  // outputs of the tile
+  int64_t start_ = 0;                            // the first window's first cell in its row
+  Edge<T> edges_[kMostEdges + 1];                // the last is nowhere
+  int64_t lo_[kMostAxes], hi_[kMostAxes];        // taps inside the input, of the row at hand
+  int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed
+};
+
+template <class S, class T>
+int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
+  Direct<S, T> rows(work, plan);
+  Walk walk(work, plan, begin);
+  int64_t seen = -1;
+  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
+    if (walk.number != seen) rows.look_at(walk);
+    seen = walk.number;
+    rows.write(walk);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace ndpool
