@@ -69,7 +69,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f".{name}", __name__)
     for module, names in _KINDS.items():
         if name in names:
-            return getattr(import_module(f".kinds.{module}", __name__), name)
+            found = globals()[name] = getattr(import_module(f".kinds.{module}", __name__), name)
+            return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Geometry, Size
 from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_sums
+from .mechanism import means, spread_means
 from .words import Words, flag, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
@@ -54,9 +54,7 @@ def avg_pool(
     recognition", Proceedings of the IEEE 86(11), 1998; divisors as ``torch.nn.AvgPool2d`` has them.
     """
     x, shapes = opened(x, kernel_size, words)
-    dtype = float_dtype(x.dtype)
-    counts = _divisors(shapes, count_include_pad, divisor_override).astype(dtype)
-    return float_result(window_sums(x, shapes, dtype) / counts, x.dtype)
+    return means(x, shapes, _divisors(shapes, count_include_pad, divisor_override))
 
 
 @pooling
@@ -84,16 +82,15 @@ def avg_pool_backward(
 
     Returns:
         dx of shape `x_shape`, in dy's dtype if that is a float, else float64; a cell's parts are
-        added in the order of the outputs, those of float16 and bfloat16 in float32.
+        added in pairs, the same to the bit for any engine and number of threads, those of float16
+        and bfloat16 in float32.
 
     {errors}
 
     Source: see `avg_pool`.
     """
     dy, shapes = opened_gradient(dy, x_shape, kernel_size, words)
-    dtype = float_dtype(dy.dtype)
-    counts = _divisors(shapes, count_include_pad, divisor_override).astype(dtype)
-    return float_result(spread(dy.astype(dtype) / counts, shapes, dtype), dy.dtype)
+    return spread_means(dy, shapes, _divisors(shapes, count_include_pad, divisor_override))
 
 
 class AvgPool(Layer):
@@ -115,10 +112,20 @@ class AvgPool(Layer):
 
 
 def _divisors(shapes: Geometry, count_include_pad: object, override: object) -> Array:
-    """What each window's sum is divided by, float64; broadcasts to y."""
+    """What each window's sum is divided by, float64; broadcasts to y, or one for all."""
     padding_counts = flag("count_include_pad", count_include_pad)
     if override is not None:
         return np.array(float(_positive("divisor_override", override)))
+    found: Array | None = shapes.memo.get(("divisors", padding_counts))
+    if found is None:
+        found = _counts(shapes, padding_counts)
+        if found.size and (found == found.flat[0]).all():
+            found = np.array(found.flat[0])
+        shapes.memo["divisors", padding_counts] = found
+    return found
+
+
+def _counts(shapes: Geometry, padding_counts: bool) -> Array:
     counts = np.ones((1,) * len(shapes.shape))
     for number, axis in enumerate(shapes.axes):
         along = [1] * len(shapes.shape)

@@ -5,7 +5,8 @@ back to its cells. Both go over the same meetings of cells and windows: tap by t
 window where those are fewer. Padding is in no meeting, so that a kind never sees it.
 
 With no term and no slope the two are linear, and each is the other's adjoint (transpose):
-``(window_sums(x) * dy).sum() == (x * spread(dy)).sum()``.
+``(window_sums(x) * dy).sum() == (x * spread(dy)).sum()``. Then an engine does them, in the order of
+`engines.trees`; `means` and `spread_means` are the same with divisors.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import engines
 from ..dtypes import sum_dtype
 from ..engines.slices import Slices, taps, windows, windows_are_fewer
 from ..geometry import Geometry
@@ -37,14 +39,16 @@ def window_sums(
     cells are converted to and the sums are made in.
     """
     dtype = dtype.newbyteorder("=")
+    if term is None:
+        run = engines.choose(None, dtype, geometry, sums=True)
+        return run.window_sums(x.astype(dtype, copy=False), geometry)
     total = np.zeros(geometry.y_shape, dtype)
     cells_of, windows_of = _views(geometry, x), _views(geometry, total, *beside)
     with np.errstate(all="ignore"):  # inf and NaN add up as they do in C
         for cells, places in _meetings(geometry):
             (values,) = cells_of(cells, dtype)
             sums, *others = windows_of(places)
-            terms = values if term is None else term(values, *others)
-            sums += _row_sums(terms, sums.shape, len(geometry.axes))
+            sums += _row_sums(term(values, *others), sums.shape, len(geometry.axes))
     return total
 
 
@@ -59,9 +63,12 @@ def spread(
     """For each cell the sum over its windows of ``dy * slope(x, *beside)``; of dy by default.
 
     Shapes: dy and beside `geometry.y_shape`; x, and the result, `geometry.shape`. Sums are made in
-    `dtype`, in the order of the outputs.
+    `dtype`, with a slope in the order of the outputs.
     """
     dtype = dtype.newbyteorder("=")
+    if slope is None:
+        run = engines.choose(None, dtype, geometry, backward=True, sums=True)
+        return run.spread(dy.astype(dtype, copy=False), geometry)
     dx = np.zeros(geometry.shape, dtype)
     cells_of, x_of = _views(geometry, dx), _views(geometry, *(() if x is None else (x,)))
     windows_of = _views(geometry, dy, *beside)
@@ -70,10 +77,40 @@ def spread(
         for cells, places in _meetings(geometry, reverse=True):
             (sums,) = cells_of(cells)
             slopes, *others = windows_of(places, dtype)
-            if slope is not None:
-                slopes = slopes * slope(*x_of(cells, dtype), *others)
-            sums += slopes
+            sums += slopes * slope(*x_of(cells, dtype), *others)
     return dx
+
+
+def power_sums(x: Array, geometry: Geometry, p: int) -> Array:
+    """The windows' sums of magnitudes (p = 1) or squares (2), in x's dtype."""
+    dtype = x.dtype.newbyteorder("=")
+    run = engines.choose(None, dtype, geometry, sums=True)
+    return run.window_sums(x.astype(dtype, copy=False), geometry, powers=p)
+
+
+def means(x: Array, geometry: Geometry, divisors: Array) -> Array:
+    """The windows' sums over `divisors`, in x's dtype if that is a float, else float64.
+
+    The divisors have one value along each batch axis; the 2-byte floats are rounded once.
+    """
+    dtype = _mean_dtype(x.dtype)
+    run = engines.choose(None, dtype, geometry, sums=True)
+    found = run.window_sums(
+        x.astype(dtype, copy=False), geometry, divisors.astype(sum_dtype(dtype))
+    )
+    return float_result(found, x.dtype)
+
+
+def spread_means(dy: Array, geometry: Geometry, divisors: Array) -> Array:
+    """`dy` over `divisors` for every cell of its window, summed; the adjoint of `means`."""
+    dtype = _mean_dtype(dy.dtype)
+    run = engines.choose(None, dtype, geometry, backward=True, sums=True)
+    found = run.spread(dy.astype(dtype, copy=False), geometry, divisors.astype(sum_dtype(dtype)))
+    return float_result(found, dy.dtype)
+
+
+def _mean_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float64) if dtype.kind in "biu" else dtype.newbyteorder("=")
 
 
 def float_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
@@ -89,6 +126,8 @@ def float_result(result: Array, dtype: np.dtype[Any]) -> Array:
 
 def rounded(result: Array, dtype: np.dtype[Any]) -> Array:
     """The `result` in `dtype`."""
+    if result.dtype == dtype:  # the common case, and np.errstate takes longer than a small pooling
+        return result
     with np.errstate(over="ignore"):
         return result.astype(dtype, copy=False)
 

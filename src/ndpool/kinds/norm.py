@@ -12,9 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from .. import engines
 from ..arguments import as_array
 from ..errors import PoolError, PoolTypeError, shown
-from ..geometry import Size
+from ..geometry import Geometry, Size
 from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_sums
+from .mechanism import (
+    float_dtype,
+    float_result,
+    power_sums,
+    rounded,
+    spread,
+    window_sums,
+)
 from .words import Words, fitting, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
@@ -35,8 +42,9 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
 
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
-        computed in float32 and rounded once), else float64. Powers are of the magnitudes divided
-        by the window's largest, so that none overflows. NaN propagates.
+        computed in float32 and rounded once), else float64. No power overflows: squares of float32
+        are summed in float64; those of float64, where they leave its range, and all other powers
+        are of the magnitudes divided by the window's largest. NaN propagates.
 
     {errors}
 
@@ -47,12 +55,29 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
     p = _norm_type(norm_type)
     x, shapes = opened(x, kernel_size, words)
     dtype = float_dtype(x.dtype)
-    sizes, largest = np.abs(x.astype(dtype)), np.empty(shapes.y_shape, dtype)
-    engines.choose(None, dtype, shapes).max_pool(sizes, shapes, largest, None)
-    scale = np.where((largest == 0) | np.isinf(largest), dtype.type(1), largest)
-    sums = window_sums(sizes, shapes, dtype, lambda cells, by: (cells / by) ** p, scale)
+    if p == 1:
+        return float_result(power_sums(x.astype(dtype, copy=False), shapes, 1), x.dtype)
+    if p != 2:
+        return float_result(_scaled(x.astype(dtype), shapes, p), x.dtype)
+    wide = x.astype(np.float64, copy=False)
+    squares = power_sums(wide, shapes, 2)
+    y = np.sqrt(squares)
+    if dtype == np.float64:
+        unsafe = ~((squares > 2.0**-900) & (squares < np.inf))
+        if unsafe.any():
+            y = np.where(unsafe, _scaled(wide, shapes, p), y)
+    return float_result(rounded(y, dtype), x.dtype)
+
+
+def _scaled(x: Array, shapes: Geometry, p: float) -> Array:
+    """The norms by powers of magnitudes between 0 and 1."""
+    sizes, largest = np.abs(x), np.empty(shapes.y_shape, x.dtype)
+    engines.choose(None, x.dtype, shapes).max_pool(sizes, shapes, largest, None)
+    scale = np.where((largest == 0) | np.isinf(largest), x.dtype.type(1), largest)
+    sums = window_sums(sizes, shapes, x.dtype, lambda cells, by: (cells / by) ** p, scale)
     with np.errstate(over="ignore"):
-        return float_result(scale * sums ** (1 / p), x.dtype)
+        norms: Array = scale * sums ** (1 / p)
+    return norms
 
 
 @pooling
