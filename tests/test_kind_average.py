@@ -52,9 +52,12 @@ def test_random_cases_equal_the_oracle():
 
 
 def test_any_values_equal_the_oracle():
-    """NaN, infinities, the largest and smallest: as Python's floats have them."""
+    """NaN, infinities, signed zeros: as Python's floats have them.
+
+    Not the largest: whether their sums overflow depends on the order, which test_sums.py is about.
+    """
     for case, sums in cases():
-        if case.x.dtype != np.float64:
+        if case.x.dtype != np.float64 or (np.isfinite(case.x) & (np.abs(case.x) > 1e300)).any():
             continue
         y = ndpool.avg_pool(case.x, **case.words)
         assert close(y, oracle.fold(case.x, sums, lambda v, n: sum(v) / n)), case

@@ -256,7 +256,9 @@ def __getattr__(name: str) -> Any:
     for folder, modules in (("kinds", _KINDS), ("maps", _MAPS)):
         for module, names in modules.items():
             if name in names:
-                return getattr(import_module(f".{folder}.{module}", __name__), name)
+                found = getattr(import_module(f".{folder}.{module}", __name__), name)
+                globals()[name] = found
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

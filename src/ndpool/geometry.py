@@ -29,7 +29,7 @@ _PADDING_WORDS = ("valid", "same", "same_lower")
 class Geometry(NamedTuple):
     """A validated pooling of an array of `shape`; per-axis tuples follow `axes`, ascending.
 
-    `memo` is where the native engine keeps what it derives from it.
+    `memo` is where others keep what they derive from it.
     """
 
     shape: tuple[int, ...]
@@ -43,7 +43,7 @@ class Geometry(NamedTuple):
     y_shape: tuple[int, ...]
     cells: int  # of a window
     index_dtype: np.dtype[Any]
-    memo: dict[str, Any]
+    memo: dict[Any, Any]
 
     @property
     def sizes(self) -> tuple[int, ...]:

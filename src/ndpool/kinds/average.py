@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..geometry import Size
 from .divisors import Divisor, rule
 from .layer import Layer
-from .mechanism import filled, float_dtype, float_result, spread, window_sums
+from .mechanism import filled, float_dtype, float_result, means, spread, spread_means, window_sums
 from .words import GradientWords, Words, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
@@ -62,6 +62,8 @@ def avg_pool(
     cells, shapes, mask = opened(x, kernel_size, words)
     given = cells.dtype
     how = rule(divisor, count_include_pad, divisor_override, weights)
+    if mask is None and weights is None:
+        return means(cells, shapes, how.counts(shapes), words.get("engine"))
     factors = how.weights_of(shapes, mask)
     dtype = float_dtype(given) if factors is None else float_dtype(given, factors.dtype)
     divisors = how.divisors(shapes, mask, dtype)
@@ -100,8 +102,8 @@ def avg_pool_backward(
 
     Returns:
         dx of shape `x_shape`, in dy's dtype if that is a float, else float64; a cell's parts are
-        added in the order of the outputs, those of float16 and bfloat16 in float32. What belongs
-        to a window that has no mean goes nowhere.
+        added in pairs, the same to the bit for any engine and number of threads, those of float16
+        and bfloat16 in float32. What belongs to a window that has no mean goes nowhere.
 
     {errors}
 
@@ -109,6 +111,8 @@ def avg_pool_backward(
     """
     dy, shapes, mask = opened_gradient(dy, x_shape, kernel_size, words)
     how = rule(divisor, count_include_pad, divisor_override, weights)
+    if mask is None and weights is None:
+        return spread_means(dy, shapes, how.counts(shapes), words.get("engine"))
     factors = how.weights_of(shapes, mask)
     dtype = float_dtype(dy.dtype) if factors is None else float_dtype(dy.dtype, factors.dtype)
     divisors = how.divisors(shapes, mask, dtype)

@@ -46,17 +46,27 @@ class Rule(NamedTuple):
             return None
         return filled(broadcast("weights", self.weights, shapes.shape), mask)
 
+    def counts(self, shapes: Geometry) -> Array:
+        """The divisors without weights and mask, float64: one for all, or broadcasts to y."""
+        if self.override is not None:
+            return np.array(float(self.override))
+        found: Array | None = shapes.memo.get(("counts", self.includes_padding))
+        if found is None:
+            along = shapes.taps_counted if self.includes_padding else shapes.taps_inside
+            found = taps(shapes, along).astype(float)
+            if found.size and (found == found.flat[0]).all():
+                found = np.array(found.flat[0])
+            found.flags.writeable = False
+            shapes.memo["counts", self.includes_padding] = found
+        return found
+
     def divisors(self, shapes: Geometry, mask: Mask | None, dtype: np.dtype[Any]) -> Array:
         """What each window's sum is divided by; NaN where it has no mean. Broadcasts to y."""
         weights = self.weights_of(shapes, mask)
         if weights is not None:
             totals = window_sums(weights, shapes, dtype)
             return np.where(totals == 0, dtype.type(np.nan), totals)
-        if self.override is not None:
-            counts = np.array(float(self.override))
-        else:
-            along = shapes.taps_counted if self.includes_padding else shapes.taps_inside
-            counts = taps(shapes, along).astype(float)
+        counts = self.counts(shapes)
         if mask is not None:
             there = cells_there(mask, shapes)
             if self.override is None:

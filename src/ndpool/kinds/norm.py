@@ -10,9 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arguments import as_array
 from ..errors import PoolError, shown
-from ..geometry import Size
+from ..geometry import Geometry, Size
 from .layer import ValueLayer
-from .mechanism import filled, float_dtype, float_result, spread, window_max, window_sums
+from .mechanism import (
+    filled,
+    float_dtype,
+    float_result,
+    power_sums,
+    rounded,
+    spread,
+    window_max,
+    window_sums,
+)
 from .smooth import Smooth
 from .words import GradientWords, Words, finite, fitting, opened, opened_gradient, placed, pooling
 
@@ -34,9 +43,10 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
 
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
-        computed in float32 and rounded once), else float64. Powers are of the magnitudes divided
-        by the window's largest, so that none overflows. NaN propagates. A window without a cell
-        is 0.
+        computed in float32 and rounded once), else float64. No power overflows: squares of float32
+        are summed in float64; those of float64, where they leave its range, and all other powers
+        are of the magnitudes divided by the window's largest. NaN propagates. A window without a
+        cell is 0.
 
     {errors}
 
@@ -47,12 +57,30 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
     p = _norm_type(norm_type)
     x, shapes, mask = opened(x, kernel_size, words)
     dtype = float_dtype(x.dtype)
-    sizes = np.abs(filled(x, mask).astype(dtype))
-    largest = window_max(sizes, shapes, engine=words.get("engine"))
-    scale = np.where((largest == 0) | np.isinf(largest), dtype.type(1), largest)
-    sums = window_sums(sizes, shapes, dtype, lambda cells, by: (cells / by) ** p, scale)
+    cells, engine = filled(x, mask), words.get("engine")
+    if p == 1:
+        return float_result(power_sums(cells.astype(dtype, copy=False), shapes, 1, engine), x.dtype)
+    if p != 2:
+        return float_result(_scaled(cells.astype(dtype), shapes, p, engine), x.dtype)
+    wide = cells.astype(np.float64, copy=False)
+    squares = power_sums(wide, shapes, 2, engine)
+    y = np.sqrt(squares)
+    if dtype == np.float64:
+        unsafe = ~((squares > 2.0**-900) & (squares < np.inf))
+        if unsafe.any():
+            y = np.where(unsafe, _scaled(wide, shapes, p, engine), y)
+    return float_result(rounded(y, dtype), x.dtype)
+
+
+def _scaled(x: Array, shapes: Geometry, p: float, engine: str | None) -> Array:
+    """The norms by powers of magnitudes between 0 and 1."""
+    sizes = np.abs(x)
+    largest = window_max(sizes, shapes, engine=engine)
+    scale = np.where((largest == 0) | np.isinf(largest), x.dtype.type(1), largest)
+    sums = window_sums(sizes, shapes, x.dtype, lambda cells, by: (cells / by) ** p, scale)
     with np.errstate(over="ignore"):
-        return float_result(scale * sums ** (1 / p), x.dtype)
+        norms: Array = scale * sums ** (1 / p)
+    return norms
 
 
 @pooling

@@ -63,8 +63,8 @@ def sum_pool_backward(
         {geometry}
 
     Returns:
-        dx of shape `x_shape` and dy's dtype; a cell's parts are added in the order of the outputs,
-        in the dtypes of `sum_pool`.
+        dx of shape `x_shape` and dy's dtype; a cell's parts are added in pairs, the same to the bit
+        for any engine and number of threads, in the dtypes of `sum_pool`.
 
     {errors}
 
