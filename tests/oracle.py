@@ -159,3 +159,54 @@ def fold_backward(x, dy, sums, slopes):
         for at, slope in zip(cells, along, strict=True):
             dx[at] += dy_here * slope
     return np.array(dx, object).reshape(x.shape)
+
+
+def windows_of(x, axes, kernel, stride, dilation, pads, ceil_mode=False, fill=0):
+    """All windows, shaped (windows, taps), with `fill` where they reach into padding."""
+    per_axis = all_windows(x.shape, axes, kernel, stride, dilation, pads, ceil_mode)
+    taps_of = [1] * x.ndim
+    for axis, k in zip(axes, kernel, strict=True):
+        taps_of[axis] = k
+    y_shape = tuple(len(along) for along in per_axis)
+    w = np.full((*y_shape, *taps_of), fill, x.dtype)
+    for place in product(*map(range, y_shape)):
+        inside = [along[at] for along, at in zip(per_axis, place, strict=True)]
+        for pairs in product(*inside):
+            taps, cells = zip(*pairs, strict=True)
+            w[(*place, *taps)] = x[cells]
+    return w.reshape(*y_shape, *kernel)
+
+
+def without(sums, mask):
+    """The same pooling without the cells that `mask` has False for; windows may be left empty."""
+    there = mask.reshape(-1).tolist()
+    windows = [[at for at in cells if there[at]] for cells in sums.windows]
+    lost = [len(before) - len(now) for before, now in zip(sums.windows, windows, strict=True)]
+    counted = [count - gone for count, gone in zip(sums.counted, lost, strict=True)]
+    return Sums(sums.y_shape, windows, counted)
+
+
+def numbers(x):
+    """Python's numbers, row-major, exactly those of the array."""
+    is_two_byte_float = x.dtype.itemsize == 2 and x.dtype.kind not in "iu"
+    return (x.astype(np.float32) if is_two_byte_float else x).reshape(-1).tolist()
+
+
+def equal_winners(x, sums, lowest=False):
+    """For each window the positions of all cells that are equal to its largest (or lowest) one.
+
+    NaN beats all else, and equals NaN.
+    """
+    values, found = numbers(x), []
+    for cells in sums.windows:
+        best = []
+        for at in cells:
+            value, top = values[at], values[best[0]] if best else None
+            if top is None or (value != value and top == top):
+                best = [at]
+            elif value == top or (value != value and top != top):
+                best.append(at)
+            elif value < top if lowest else value > top:
+                best = [at]
+        found.append(best)
+    return found

@@ -3,30 +3,42 @@
 import argparse
 import doctest
 import json
+import re
+import sys
+from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ndpool import bench
-from ndpool.bench import cases, plot, report, special
+from ndpool.bench import case as case_module
+from ndpool.bench import docs, plots, report, special
 from ndpool.bench import results as results_module
-from ndpool.bench.cases import BACKWARD, CASES, FORWARD, INDICES, TASKS, TINY
+from ndpool.bench.case import BACKWARD, FORWARD, INDICES, TASKS
+from ndpool.bench.cases import CASES, TINY
 from ndpool.bench.machine import cores, limited_to
 from ndpool.bench.peers import PEERS, REFERENCE
 from ndpool.bench.peers.base import Call
 from ndpool.bench.peers.own import Ndpool, NdpoolNumpy
-from ndpool.bench.results import COPY, Results, Row, Special
+from ndpool.bench.random_cases import random_cases
+from ndpool.bench.results import COPY, COPY_NEW, OURS, Results, Row, Special
 from ndpool.bench.run import difference, measure
+from ndpool.bench.targets import TARGETS, findings
 
-# JAX compiles for up to a second: some cases stand for all.
+# Shrunk, many cases are the same one: the sizes and batches of a sweep are. JAX compiles for up to
+# a second: some cases stand for all.
+DIFFERENT = list(
+    {replace(case.shrunk(), name="", group="", source=""): case for case in CASES}.values()
+)
 ABLE = [
     (peer, case)
     for peer in PEERS
-    for case in CASES
+    for case in DIFFERENT
     if peer is not REFERENCE
     and any(peer.can(case, task) for task in TASKS)
-    and (peer.name != "jax" or case.group in ("seven", "dtypes", "layouts"))
+    and (peer.name != "jax" or case.group in ("seven", "dtype", "layout"))
 ]
 
 
@@ -49,7 +61,7 @@ def needs_its_dtype(case):
         pytest.importorskip("ml_dtypes")
 
 
-@pytest.mark.parametrize("module", [cases, results_module], ids=["cases", "results"])
+@pytest.mark.parametrize("module", [case_module, results_module], ids=["case", "results"])
 def test_examples_in_docstrings(module):
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
@@ -224,12 +236,148 @@ def test_json_round_trips(results, tmp_path):
     assert json.loads(path.read_text())["rows"][0]["seconds"]["torch"] == 0.2
 
 
-@pytest.mark.skipif(not plot.can_draw(), reason="matplotlib is not installed")
-@pytest.mark.parametrize("ending", ["png", "svg"])
-def test_plot_is_written(results, tmp_path, ending):
-    path = tmp_path / f"plot.{ending}"
-    plot.draw(results, path)
-    assert path.stat().st_size > 10_000
+def test_two_runs_are_joined_and_the_later_counts(results):
+    other = Results(results.machine | {"versions": {"jax": "1"}}, [Row("new", "seven", FORWARD, 1)])
+    again = Row(TINY.name, "tiny", FORWARD, 1, {OURS: 7.0})
+    other.rows.append(again)
+    joined = results.joined(other)
+    assert len(joined.rows) == len(results.rows) + 1
+    assert [row for row in joined.rows if (row.case, row.task) == (TINY.name, FORWARD)] == [again]
+    assert joined.machine["versions"] == results.machine["versions"] | {"jax": "1"}
+    assert joined.special == results.special
+
+
+@pytest.mark.skipif(not plots.can_draw(), reason="matplotlib is not installed")
+def test_docs_have_every_picture_and_target(results, tmp_path):
+    docs.write(results, tmp_path)
+    text = (tmp_path / docs.PAGE).read_text(encoding="utf-8")
+    for name in plots.PLOTS:
+        assert f"](benchmark-{name}.png)" in text
+        assert (tmp_path / f"benchmark-{name}.png").stat().st_size > 10_000
+    assert all(f"| {target.words} |" in text for target in TARGETS)
+
+
+@pytest.mark.skipif(not plots.can_draw(), reason="matplotlib is not installed")
+def test_no_picture_without_rows_for_it(results, tmp_path):
+    results.rows = [row for row in results.rows if row.group == "batch"]
+    assert set(plots.draw(results, tmp_path)) == {"benchmark-copy.png"}
+
+
+def test_the_page_in_the_docs_has_its_pictures():
+    page = Path(__file__).parent.parent / "docs" / docs.PAGE
+    pictures = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    assert pictures
+    assert all((page.parent / picture).is_file() for picture in pictures)
+
+
+def found_of(words, rows):
+    [found] = [f for target, f in findings(Results({}, rows)) if target.words == words]
+    return found
+
+
+def row_of(name, task, moved=100, **seconds):
+    [case] = [case for case in CASES if case.name == name]
+    return Row(name, case.group, task, moved, {w.replace("_", "-"): s for w, s in seconds.items()})
+
+
+def test_a_mean_of_ratios_and_its_worst_case():
+    slow = row_of("alexnet pool1", BACKWARD, ndpool=1.0, torch=2.0)
+    fast = row_of("alexnet pool2", BACKWARD, ndpool=1.0, torch=18.0)
+    found = found_of("backward / PyTorch, geometric mean", [slow, fast])
+    assert found.figure == pytest.approx(6)
+    assert (found.held, found.number, found.worst) == (True, 2, "alexnet pool1, backward")
+    each = found_of("backward / PyTorch, each", [slow, fast])
+    assert (each.figure, each.held) == (2.0, True)
+    slow.seconds["torch"] = 1.2
+    assert not found_of("backward / PyTorch, each", [slow, fast]).held
+
+
+def test_only_calls_that_take_pytorch_50_us_are_judged_one_by_one():
+    rows = [row_of(TINY.name, INDICES, ndpool=10e-6, torch=12e-6)]
+    assert found_of("forward with winners / PyTorch, each over 50 us", rows) is None
+    assert found_of("forward with winners / PyTorch, geometric mean", rows).number == 1
+
+
+def test_the_best_of_four_peers_counts():
+    row = row_of("vgg pool1", FORWARD, ndpool=1.0, torch=9.0, openvino=0.5, scipy=0.1)
+    found = found_of("forward / the best of four peers, each", [row])
+    assert (found.figure, found.held) == (0.5, False)
+
+
+def test_windows_dtypes_layouts_threads_copies():
+    rows = [
+        row_of("3x3 s1", INDICES, ndpool=1.0),
+        row_of("63x63 s1", INDICES, ndpool=2.5),
+        row_of("2x2 s2 float32", FORWARD, moved=100, ndpool=1.0),
+        row_of("2x2 s2 int8", FORWARD, moved=120, ndpool=2.0),
+        row_of("2x2 s2 channels first", BACKWARD, ndpool=1.0),
+        row_of("2x2 s2 channels last", BACKWARD, ndpool=0.5),
+        row_of("3x3 s1 in cache", FORWARD, ndpool=1.0, ndpool_1_thread=1.9),
+        row_of("vgg pool1", BACKWARD, ndpool=1.0, copy=0.8),
+    ]
+    figures = {
+        "time of 63x63 / 3x3, stride 1, with winners": 2.5,
+        "bytes a second of int8 / float32": 0.6,
+        "bytes a second of channels last / first": 2.0,
+        "two threads / one, in cache": 1.9,
+        "the same backward": 0.8,
+    }
+    for words, figure in figures.items():
+        assert found_of(words, rows).figure == pytest.approx(figure), words
+    small = row_of("vgg pool4", BACKWARD, ndpool=1.0, copy=1.0)
+    assert found_of("the same backward", [small]) is None
+
+
+def test_targets_fit_a_terminal_and_name_the_worst_case():
+    rows = [row_of(name, FORWARD, ndpool=1.0, torch=0.5) for name in ("vgg pool1", "vgg pool2")]
+    lines = report.targets(Results({}, rows)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "  worst: vgg pool1, forward" in lines
+    assert all(any(line.startswith(target.words) for line in lines) for target in TARGETS)
+
+
+def test_random_cases_are_possible_and_the_same_again():
+    drawn = list(random_cases(60))
+    assert drawn == list(random_cases(60)) != list(random_cases(60, seed=1))
+    assert all(min(case.geometry.y_shape) >= 1 for case in drawn)
+    assert {case.order for case in drawn} == {"C", "F", "gaps"}
+    for case in drawn:
+        if case.dtype != "bfloat16":
+            x, dy = case.data()
+            assert (x.shape, x.dtype, dy.shape) == (case.shape, case.dtype, case.geometry.y_shape)
+
+
+def test_who_would_take_very_long_is_not_called(monkeypatch):
+    monkeypatch.setattr(Broken, "cell_seconds", {FORWARD: 1.0})
+    [row] = measure([TINY], [FORWARD], [REFERENCE, Broken()], 1, 0.01)
+    assert row.refused == {"broken": "not called: it would take about 784 s"}
+
+
+def test_what_the_native_kernels_slow_down_is_listed():
+    drawn = [case for case in random_cases(3)]
+    rows = [
+        Row(case.name, case.group, FORWARD, 1, {OURS: 2.0, "ndpool-numpy": seconds})
+        for case, seconds in zip(drawn, (3.0, 1.0, 0.5), strict=True)
+    ]
+    text = " ".join(report.summary(Results({}, rows)).split())
+    assert f"0.25x forward of {drawn[2].name}: {drawn[2].dtype} {drawn[2].shape}" in text
+    assert text.index(f"of {drawn[2].name}") < text.index(f"of {drawn[1].name}")
+    assert f"of {drawn[0].name}" not in text
+    assert found_of("any shape / the numpy engine", rows).figure == 0.25
+
+
+def test_a_case_that_needs_more_memory_than_there_is_says_so(monkeypatch):
+    monkeypatch.setattr(sys.modules[measure.__module__], "free_memory", lambda: 2**20)
+    large = next(case for case in CASES if case.name == "2x2 s2 1 MiB")
+    [row] = measure([large], [FORWARD], [REFERENCE], 1, 0.01)
+    assert row.refused == {"ndpool": "needs 0.0 GiB of memory, 0.0 are free"}
+
+
+def test_large_arrays_are_held_against_a_copy_into_new_memory_too(monkeypatch):
+    monkeypatch.setattr(sys.modules[measure.__module__], "_LARGE", 1)
+    [row] = measure([TINY], [FORWARD], [REFERENCE], 1, 0.01)
+    assert set(row.seconds) == {OURS, COPY, COPY_NEW}
+    assert row.ratios == {}
 
 
 def called(*words):
@@ -249,9 +397,18 @@ def test_command_measures_prints_and_writes(tmp_path, monkeypatch, capsys):
     assert "1.50 times import numpy" in capsys.readouterr().out
 
 
+def test_command_reports_on_earlier_results(results, tmp_path, capsys):
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, rows in zip(paths, (results.rows[:3], results.rows[3:]), strict=True):
+        Results(results.machine, rows, results.special).save(path)
+    assert called("--read", *map(str, paths)) == 0
+    assert called("--targets", "--read", *map(str, paths)) == 1  # a millisecond for a tiny call
+    assert "a call on 1x1x28x28, forward" in capsys.readouterr().out
+
+
 def test_command_lists_and_refuses(capsys):
-    assert called("--list", "--group", "video") == 0
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert called("--list", "--group", "batch") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
     assert called("--case", "no such case") == 2
     assert "--list" in capsys.readouterr().err
     with pytest.raises(SystemExit):

@@ -8,6 +8,7 @@ import oracle
 import pytest
 from cases import DTYPES, FLOATS, laid_out, same_bits
 from kind_cases import cases, close, float_of, integers
+from test_kind_masks import mask_for
 
 import ndpool
 
@@ -51,9 +52,12 @@ def test_random_cases_equal_the_oracle():
 
 
 def test_any_values_equal_the_oracle():
-    """NaN, infinities, the largest and smallest: as Python's floats have them."""
+    """NaN, infinities, signed zeros: as Python's floats have them.
+
+    Not the largest: whether their sums overflow depends on the order, which test_sums.py is about.
+    """
     for case, sums in cases():
-        if case.x.dtype != np.float64:
+        if case.x.dtype != np.float64 or (np.isfinite(case.x) & (np.abs(case.x) > 1e300)).any():
             continue
         y = ndpool.avg_pool(case.x, **case.words)
         assert close(y, oracle.fold(case.x, sums, lambda v, n: sum(v) / n)), case
@@ -115,10 +119,11 @@ def test_bits_do_not_depend_on_the_layout():
 
 
 BAD = [
-    ("count_include_pad", 1), ("count_include_pad", None), ("count_include_pad", "yes"),
+    ("count_include_pad", 1), ("count_include_pad", "yes"),
     ("divisor_override", 0), ("divisor_override", -1), ("divisor_override", 2.0),
     ("divisor_override", True), ("divisor_override", "2"), ("divisor_override", np.arange(2)),
-    ("divisor_override", 2**70),
+    ("divisor_override", 2**70), ("divisor", "numpy"), ("divisor", None), ("divisor", 2),
+    ("weights", np.ones(3)), ("weights", 1j), ("weights", "2"), ("weights", np.ones((2, 4, 4))),
 ]  # fmt: skip
 
 
@@ -131,6 +136,196 @@ def test_bad_words(name, value):
     ):
         with pytest.raises((ndpool.PoolError, TypeError), match=f"^{name}: expected .+, got "):
             call()
+
+
+CONTRADICTIONS = [
+    ("count_include_pad", {"count_include_pad": True, "divisor": "tensorflow"}),
+    ("count_include_pad", {"count_include_pad": True, "weights": 2}),
+    ("divisor_override", {"divisor_override": 2, "divisor": "tensorflow"}),
+    ("divisor_override", {"divisor_override": 2, "divisor": "onnx"}),
+    ("divisor_override", {"divisor_override": 2, "weights": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), CONTRADICTIONS)
+def test_contradictions(name, words):
+    for call in (
+        lambda: ndpool.avg_pool(np.ones((4, 4)), 2, **words),
+        lambda: ndpool.avg_pool_backward(np.ones((2, 2)), (4, 4), 2, **words),
+    ):
+        with pytest.raises(ndpool.PoolError, match=f"^{name}: expected .+, got "):
+            call()
+
+
+def test_rules_by_name():
+    """The two that differ by their default, and the one that never counts padding."""
+    for case, _ in cases()[:150]:
+
+        def pool(case=case, **words):
+            return ndpool.avg_pool(case.x, **case.words, **words)
+
+        assert same_bits(pool(divisor="torch"), pool(count_include_pad=True))
+        assert same_bits(pool(divisor="onnx"), pool(count_include_pad=False))
+        assert same_bits(pool(divisor="onnx", count_include_pad=True), pool())
+        assert same_bits(pool(divisor="tensorflow"), pool(count_include_pad=False))
+
+
+def test_tensorflow_divides_as_keras_does_on_jax():
+    """The sum of a "SAME" window over the sum of ones in it."""
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+    import jax.numpy as jnp
+
+    for seed in range(20):
+        rng = random.Random(seed)
+        x = np.random.default_rng(seed).standard_normal((2, rng.randint(3, 9), rng.randint(3, 9)))
+        kernel, stride = rng.randint(1, 4), rng.randint(1, 3)
+
+        def sums(array, kernel=kernel, stride=stride):
+            return jax.lax.reduce_window(
+                array, 0.0, jax.lax.add, (1, kernel, kernel), (1, stride, stride), "SAME"
+            )
+
+        x = x.astype(np.float32)
+        expected = np.asarray(sums(jnp.asarray(x)) / sums(jnp.ones(x.shape)))
+        y = ndpool.avg_pool(x, kernel, stride=stride, padding="same", divisor="tensorflow")
+        assert np.allclose(y, expected, rtol=2e-6, atol=1e-6)
+
+
+def by_onnx_runtime(x, opset, **attributes):
+    runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    make, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = make.make_graph(
+        [make.make_node("AveragePool", ["x"], ["y"], **attributes)], "one node",
+        [make.make_tensor_value_info("x", kind, x.shape)],
+        [make.make_tensor_value_info("y", kind, None)],
+    )  # fmt: skip
+    opsets = [make.make_opsetid("", opset)]
+    model = make.make_model(graph, opset_imports=opsets, ir_version=8)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    session = runtime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"x": x})[0]
+
+
+def test_onnx_runtime_divides_by_onnxs_rule():
+    for seed in range(60):
+        rng = random.Random(seed)
+        kernel, stride = rng.randint(2, 4), rng.randint(1, 3)
+        pads = [rng.randint(0, kernel - 1) for _ in range(4)]
+        x = np.random.default_rng(seed).random((1, 2, 7, rng.randint(4, 9))).astype(np.float32)
+        counted = rng.choice([{}, {"count_include_pad": 0}, {"count_include_pad": 1}])
+        theirs = by_onnx_runtime(
+            x,
+            22,
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=pads,
+            ceil_mode=1,
+            **counted,
+        )
+        words = {name: bool(value) for name, value in counted.items()}
+        ours = ndpool.avg_pool(
+            x, kernel, stride=stride, padding=((pads[0], pads[2]), (pads[1], pads[3])),
+            ceil_mode=True, divisor="onnx", **words,
+        )  # fmt: skip
+        assert np.allclose(ours, theirs, rtol=1e-5, atol=1e-6), (seed, counted)
+
+
+def weighted(values, weights):
+    """The exact weighted mean of one window; None without one."""
+    total = sum(weights)
+    return (
+        Fraction(sum(v * w for v, w in zip(values, weights, strict=True)), total) if total else None
+    )
+
+
+def test_weights_equal_the_oracle():
+    for case, sums in cases():
+        rng = random.Random(case.seed)
+        where = None if rng.random() < 0.5 else mask_for(case)
+        if where is not None:
+            sums = oracle.without(sums, np.broadcast_to(where, case.x.shape))
+        shape = tuple(1 if rng.random() < 0.3 else n for n in case.x.shape)
+        weights = np.random.default_rng(case.seed).integers(-1, 4, shape)
+        weights = weights.astype(rng.choice([np.int8, np.float32, np.float64]))
+        each = np.broadcast_to(weights, case.x.shape).astype(int).reshape(-1).tolist()
+        x = integers(case, case.x.shape)
+        y = ndpool.avg_pool(x, **case.words, weights=weights, where=where)
+        assert y.dtype == float_of(x.dtype), case
+        values = x.astype(int).reshape(-1).tolist()
+        exact = [
+            weighted([values[at] for at in cells], [each[at] for at in cells])
+            for cells in sums.windows
+        ]
+        nan = float("nan")
+        assert close(
+            y, np.array([nan if e is None else e for e in exact], object).reshape(y.shape)
+        ), case
+
+        dy = integers(case, y.shape)
+        dx = ndpool.avg_pool_backward(dy, x.shape, **case.words, weights=weights, where=where)
+        slopes = [Fraction(0)] * x.size
+        for cells, part in zip(sums.windows, dy.astype(int).reshape(-1).tolist(), strict=True):
+            total = sum(each[at] for at in cells)
+            for at in cells:
+                slopes[at] += Fraction(part * each[at], total) if total else 0
+        assert close(dx, np.array(slopes, object).reshape(x.shape)), case
+
+
+def test_gradients_for_weights_are_those_of_the_quotient():
+    """Exact fractions: of sum(w x) / sum(w) by each w, summed where w is broadcast."""
+    checked = 0
+    for case, sums in cases():
+        if case.x.dtype != np.float64 or not case.x.size:
+            continue
+        rng = random.Random(case.seed)
+        where = mask_for(case)
+        sums = oracle.without(sums, np.broadcast_to(where, case.x.shape))
+        shape = tuple(1 if rng.random() < 0.4 else n for n in case.x.shape)
+        shape = shape[rng.choice([0, 1]) :]
+        weights = np.random.default_rng(case.seed).integers(0, 4, shape).astype(np.float64)
+        number = np.broadcast_to(np.arange(weights.size).reshape(shape), case.x.shape).reshape(-1)
+        each = np.broadcast_to(weights, case.x.shape).astype(int).reshape(-1).tolist()
+        x = integers(case, case.x.shape)
+        values = x.astype(int).reshape(-1).tolist()
+        y = ndpool.avg_pool(x, **case.words, weights=weights, where=where)
+        dy = integers(case, y.shape)
+        words = dict(case.words)
+        size = words.pop("kernel_size")
+        dw = ndpool.avg_pool_weights_backward(dy, x, y, weights, size, **words, where=where)
+        exact = [Fraction(0)] * weights.size
+        for cells, part in zip(sums.windows, dy.astype(int).reshape(-1).tolist(), strict=True):
+            total = sum(each[at] for at in cells)
+            above = sum(each[at] * values[at] for at in cells)
+            for at in cells if total else []:
+                exact[number[at]] += part * Fraction(values[at] * total - above, total**2)
+        assert close(dw, np.array(exact, object).reshape(shape)), case
+        checked += 1
+    assert checked > 20
+
+
+def test_bad_arguments_of_the_gradient_for_weights():
+    good = {"dy": np.ones((2, 2)), "x": np.ones((4, 4)), "y": np.ones((2, 2)), "weights": 2.0,
+            "kernel_size": 2}  # fmt: skip
+    assert ndpool.avg_pool_weights_backward(**good) == 0
+    for name, bad in [
+        ("dy", np.ones((2, 3))), ("y", np.ones(2)), ("weights", np.ones(3)), ("weights", None),
+        ("weights", 1j), ("x", 1j), ("y", "no"), ("where", np.ones(4)), ("kernel_size", 0),
+        ("stride", 0), ("out", 3), ("out", np.ones(1)), ("engine", "cuda"), ("divisor", "onnx"),
+    ]:  # fmt: skip
+        with pytest.raises((ndpool.PoolError, TypeError), match=f"^{name}: expected .+, got "):
+            ndpool.avg_pool_weights_backward(**good | {name: bad})
+
+
+def test_weights_are_as_numpys():
+    rng = np.random.default_rng(0)
+    x, weights = rng.standard_normal((3, 8, 9)), rng.random((8, 9))
+    y = ndpool.avg_pool(x, (8, 9), weights=weights)
+    expected = np.average(x, axis=(1, 2), weights=weights)
+    assert np.allclose(y[:, 0, 0], expected, rtol=1e-13)
 
 
 def test_random_cases_equal_torch():

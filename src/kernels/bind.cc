@@ -21,13 +21,16 @@
 #include "memory.h"
 #include "plan.h"
 #include "recall.h"
+#include "sum_plan.h"
 #include "threads.h"
 
 namespace ndpool {
 
 extern const Kernels kernels_baseline;
+extern const SumKernels kernels_baseline_sums;
 #if defined(NDPOOL_X86)
 extern const Kernels kernels_avx2, kernels_avx512;
+extern const SumKernels kernels_avx2_sums, kernels_avx512_sums;
 #endif
 
 namespace {
@@ -51,6 +54,14 @@ std::vector<const Kernels*> available() {
 
 std::atomic<const Kernels*> chosen{available().back()};
 std::atomic<int> most_threads{1};
+
+const SumKernels& chosen_sums() {
+#if defined(NDPOOL_X86)
+  if (chosen.load() == &kernels_avx512) return kernels_avx512_sums;
+  if (chosen.load() == &kernels_avx2) return kernels_avx2_sums;
+#endif
+  return kernels_baseline_sums;
+}
 
 struct FreeAligned {
   void operator()(char* p) const { ::operator delete(p, std::align_val_t(64)); }
@@ -175,7 +186,80 @@ class Pooling {
     return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;
   }
 
+  bool serves_sums(int kind, bool backward) {
+    SumWork work = sum_work(backward ? y_steps_ : x_steps_, backward);
+    return chosen_sums().sums[kind] && sums_plan(work, kind).second != nullptr;
+  }
+
+  // Fills the result, which is C-contiguous, with the window sums of the source, which is aligned;
+  // backward with what they spread back. They are divided by `by`, unless that is 0, or by
+  // `divisors`, one for each place in the plane.
+  void sums(const Array& source, void* result, const void* divisors, double by, int powers,
+            int kind, bool backward) {
+    SumWork work = sum_work(steps_of(source), backward);
+    work.source = source.data();
+    work.result = result;
+    work.powers = powers;
+    work.by = by;
+    work.divisors = divisors;
+    const auto [kernel, plan] = sums_plan(work, kind);
+    if (!plan) throw std::invalid_argument("geometry");
+    run(kernel, work, static_cast<const Sums&>(*plan),
+        (cells(shape_) + cells(y_shape_)) * source.itemsize());
+  }
+  std::vector<int64_t> out() const {
+    std::vector<int64_t> sizes;
+    for (int a = 0; a < work_.axes; ++a) sizes.push_back(work_.axis[a].out);
+    return sizes;
+  }
+  static int64_t computed_bytes(int kind) { return element_bytes(kind); }
+
  private:
+  // The way from a source of these steps to a result without gaps.
+  SumWork sum_work(const std::vector<int64_t>& steps, bool backward) const {
+    SumWork work{};
+    static_cast<Work&>(work) = arranged(steps, backward ? x_steps_ : y_steps_);
+    work.backward = backward;
+    for (int a = 0; a < work.axes && backward; ++a) {
+      std::swap(work.axis[a].n, work.axis[a].out);
+    }
+    single_windows(work);
+    return work;
+  }
+
+  // The kernel, and its plan or null; the work as it is for them.
+  std::pair<SumKernel, std::shared_ptr<const SumsPlan>> sums_plan(SumWork& work, int kind) {
+    const std::lock_guard<std::mutex> guard(lock_);
+    const SumKernels& kernels = chosen_sums();
+    const int bytes = element_bytes(kind), threads = most_threads.load();
+    const int lanes = chosen.load()->vector_bytes / bytes;
+    const auto made = [&](int way, const SumWork& how, auto make) {
+      const Key key{
+          how.backward, bytes * 128 + lanes, (how.axes * 2 + (how.divisors != nullptr)) * 4 + way,
+          threads,      how.inner,           how.outer_count};
+      const auto found = sums_.find(key);
+      if (found != sums_.end()) return found->second;
+      auto plan = std::make_shared<SumsPlan>();
+      if (!make(*plan)) plan = nullptr;
+      return sums_[key] = plan;
+    };
+    if (const auto make = kernels.pairs[kind]; make && pairs_fit(work)) {
+      auto plan = made(0, work, [&](SumsPlan& p) { return make_pair_sums(work, bytes, lanes, p); });
+      if (plan) return {make, plan};
+    }
+    SumWork merged = work;
+    merge_blocks(merged);
+    auto plan = made(1, merged, [&](SumsPlan& p) { return make_blocks(merged, bytes, p); });
+    if (plan) {
+      work = merged;
+      return {kernels.blocks[kind], plan};
+    }
+    prepare(work, bytes);
+    plan = made(2, work, [&](SumsPlan& p) { return make_sums(work, bytes, threads, p); });
+    as_walked(work);
+    return {kernels.sums[kind], plan};
+  }
+
   static int64_t cells(const std::vector<int64_t>& shape) {
     int64_t product = 1;
     for (const int64_t size : shape) product *= size;
@@ -271,6 +355,7 @@ class Pooling {
   std::mutex lock_;
   std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_;
   std::map<Key, std::shared_ptr<const BackwardPlan>> backwards_;
+  std::map<Key, std::shared_ptr<const SumsPlan>> sums_;
 };
 
 // ---- what Python calls ----
@@ -304,6 +389,28 @@ int64_t backward(Pooling& pooling, nb::handle dy, nb::handle winners, nb::handle
     throw std::invalid_argument("shape");
   }
   return pooling.backward(source, offsets.data(), result.data(), kind);
+}
+
+// False, and nothing done, where the source is not aligned.
+bool sums(Pooling& pooling, nb::handle from, nb::handle to, nb::handle divisors, double by,
+          int powers, int kind, bool backward) {
+  const Array source(from.ptr()), result(to.ptr());
+  if (!source.aligned()) return false;
+  if (!source.has(backward ? pooling.y_shape() : pooling.shape()) ||
+      !result.can_be_result(backward ? pooling.shape() : pooling.y_shape())) {
+    throw std::invalid_argument("shape");
+  }
+  const void* table = nullptr;
+  if (!divisors.is_none()) {
+    const Array found(divisors.ptr());
+    if (!found.has(pooling.out()) || !found.contiguous() ||
+        found.itemsize() != Pooling::computed_bytes(kind)) {
+      throw std::invalid_argument("divisors");
+    }
+    table = found.data();
+  }
+  pooling.sums(source, result.data(), table, by, powers, kind, backward);
+  return true;
 }
 
 // A call that was made before, by the geometry and the kernel that did it.
@@ -448,5 +555,8 @@ NB_MODULE(_native, m) {
           nb::init<std::vector<int64_t>, Sizes, Sizes, Sizes, Sizes, Sizes, std::vector<int64_t>>())
       .def("serves", &Pooling::serves)
       .def("forward", forward, nb::arg(), nb::arg(), nb::arg().none(), nb::arg())
-      .def("backward", backward);
+      .def("backward", backward)
+      .def("serves_sums", &Pooling::serves_sums)
+      .def("sums", sums, nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+           nb::arg());
 }

@@ -163,23 +163,24 @@ class TileLoader {
     }
     const Cut& cut = plan_.cut[last_];
     const Axis& along = work_.axis[last_];
+    const int64_t apart = cut.slot_stride;
     for (int64_t c = 0; c < cut.classes; ++c) {
       const int64_t start = first_[last_] + cut.residue[c], reach = along.n - start;
       Range& range = ranges_[c & (kKnown - 1)];
-      range.lo = start < 0 ? least(cut.slots, ceil_div(-start, along.stride)) : 0;
-      range.hi = reach > 0 ? least(cut.slots, ceil_div(reach, along.stride)) : 0;
+      range.lo = start < 0 ? least(cut.slots, ceil_div(-start, apart)) : 0;
+      range.hi = reach > 0 ? least(cut.slots, ceil_div(reach, apart)) : 0;
       range.hi = most(range.lo, range.hi);
-      range.from = start + range.lo * along.stride;
+      range.from = start + range.lo * apart;
     }
-    paired_ = std::is_same_v<S, T> && cut.classes == 2 && along.stride == 2 &&
-              cut.residue[1] == 1 && work_.inner == 1 && along.x_step == 1;
-    plain_ = along.stride == 1 && along.x_step == 1 && work_.inner == 1;
-    one_run_ = last_ > 0 && (paired_ || along.stride == 1);
+    paired_ = std::is_same_v<S, T> && cut.classes == 2 && apart == 2 && cut.residue[1] == 1 &&
+              work_.inner == 1 && along.x_step == 1;
+    plain_ = apart == 1 && along.x_step == 1 && work_.inner == 1;
+    one_run_ = last_ > 0 && (paired_ || apart == 1);
     if (!one_run_) return;
     for (int64_t c = 0; c < cut.classes; ++c) {
       one_run_ &= ranges_[c].lo == 0 && ranges_[c].hi == cut.slots;
     }
-    one_run_ &= first_[last_] == 0 && along.n == cut.slots * along.stride &&
+    one_run_ &= first_[last_] == 0 && along.n == cut.slots * apart &&
                 plan_.cut[last_ - 1].slot_stride == 1 &&
                 work_.axis[last_ - 1].x_step == along.n * along.x_step;
   }
@@ -244,7 +245,7 @@ class TileLoader {
     const Cut& cut = plan_.cut[last_];
     const Axis& along = work_.axis[last_];
     if (!paired_) {
-      const int64_t step = along.stride * along.x_step;
+      const int64_t step = cut.slot_stride * along.x_step;
       for (int64_t c = 0; c < cut.classes; ++c, to += cut.class_step) {
         const Range& range = ranges_[c];
         if (range.lo == range.hi) continue;

@@ -39,3 +39,14 @@ class Pooling:
     def backward(
         self, dy: NDArray[Any], winners: NDArray[Any], dx: NDArray[Any], kind: int
     ) -> int: ...
+    def serves_sums(self, kind: int, backward: bool) -> bool: ...
+    def sums(
+        self,
+        source: NDArray[Any],
+        result: NDArray[Any],
+        divisors: NDArray[Any] | None,
+        by: float,
+        powers: int,
+        kind: int,
+        backward: bool,
+    ) -> bool: ...

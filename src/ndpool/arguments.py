@@ -40,22 +40,28 @@ def as_target(out: object, shape: tuple[int, ...], x: Array) -> Array:
 
     `out` itself, unless it is laid out in another way than the result or may overlap `x`.
     """
+    target = checked_target(out, shape, x.dtype)
+    if target.flags.c_contiguous and target.flags.aligned and not np.may_share_memory(target, x):
+        return target
+    return np.empty(shape, x.dtype)
+
+
+def checked_target(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """`out`, if a result of this shape and dtype can be written to it."""
     if not isinstance(out, np.ndarray):
         raise PoolTypeError("out", "an array", shown(out))
     if out.shape != shape:
         raise PoolError("out", f"shape {shape}", f"shape {out.shape}")
-    if out.dtype != x.dtype:
-        raise PoolTypeError("out", f"dtype {x.dtype}", f"dtype {out.dtype}")
+    if out.dtype != dtype:
+        raise PoolTypeError("out", f"dtype {dtype}", f"dtype {out.dtype}")
     if not out.flags.writeable:
         raise PoolError("out", "an array that can be written to", "a read-only one")
-    if out.flags.c_contiguous and out.flags.aligned and not np.may_share_memory(out, x):
-        return out
-    return np.empty(shape, x.dtype)
+    return out
 
 
 def delivered(y: Array, out: Array | None) -> Array:
-    """`y`, or `out` with y's values in it."""
+    """`y`, or `out` with y's values in it, if it can hold them."""
     if out is None or y is out:
         return y
-    out[...] = y
+    checked_target(out, y.shape, y.dtype)[...] = y
     return out

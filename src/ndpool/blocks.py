@@ -8,10 +8,11 @@ from math import prod
 MOST = 8192  # elements of a block: some temporaries of 64 KiB each, where they are int64
 
 
-def blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Slices that cut an array of this shape into blocks, none of them for an empty array.
+def blocks(shape: tuple[int, ...], most: int = MOST) -> Iterator[tuple[slice, ...]]:
+    """Slices that cut an array of this shape into blocks of at most so many elements.
 
-    Each block is one run of the row-major order, and they come in that order.
+    Each block is one run of the row-major order, and they come in that order; of an
+    empty array there is none.
 
     >>> list(blocks((3, 5000)))
     ... # doctest: +NORMALIZE_WHITESPACE
@@ -22,9 +23,9 @@ def blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     if not prod(shape):
         return
     cut = len(shape) - 1  # the axis along which blocks end; those after it are whole
-    while cut > 0 and prod(shape[cut:]) <= MOST:
+    while cut > 0 and prod(shape[cut:]) <= most:
         cut -= 1
-    step = max(MOST // prod(shape[cut + 1 :]), 1)
+    step = max(most // prod(shape[cut + 1 :]), 1)
     whole = tuple(slice(0, n) for n in shape[cut + 1 :])
     for number in range(prod(shape[:cut])):
         one = _item(number, shape[:cut])

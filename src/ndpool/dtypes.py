@@ -39,3 +39,13 @@ def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.itemsize == 2 and dtype.kind not in "iu":
         return np.dtype(np.float32)
     return dtype
+
+
+@lru_cache(maxsize=64)
+def highest(dtype: np.dtype[Any]) -> Any:
+    """The value that no other lies above; NaN aside."""
+    if dtype.kind == "b":
+        return np.True_
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).max
+    return np.array(np.inf).astype(dtype)[()]

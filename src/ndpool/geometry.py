@@ -29,7 +29,7 @@ _PADDING_WORDS = ("valid", "same", "same_lower")
 class Geometry(NamedTuple):
     """A validated pooling of an array of `shape`; per-axis tuples follow `axes`, ascending.
 
-    `memo` is where the native engine keeps what it derives from it.
+    `memo` is where others keep what they derive from it.
     """
 
     shape: tuple[int, ...]
@@ -43,7 +43,7 @@ class Geometry(NamedTuple):
     y_shape: tuple[int, ...]
     cells: int  # of a window
     index_dtype: np.dtype[Any]
-    memo: dict[str, Any]
+    memo: dict[Any, Any]
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -53,7 +53,15 @@ class Geometry(NamedTuple):
     @property
     def weights(self) -> tuple[int, ...]:
         """How much one step along each window axis adds to the row-major offset in the window."""
-        return tuple(prod(self.kernel[axis + 1 :]) for axis in range(len(self.kernel)))
+        return row_major(self.kernel)
+
+    def starts(self, number: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where along pooled axis `number` the windows at these places begin; may be in padding."""
+        return places * self.stride[number] - self.before[number]
+
+    def ends(self, number: int, places: NDArray[np.int64]) -> NDArray[np.int64] | int:
+        """The cell along pooled axis `number` before which all cells of these windows lie."""
+        return self.shape[self.axes[number]]
 
     def first_inside(self, axis: int) -> np.ndarray[Any, Any]:
         """For each output along pooled axis number `axis`: the first tap that is no padding."""
@@ -92,26 +100,31 @@ def geometry(
     # Equal keys must mean equal arguments, yet (2, 2) == (2.0, True + 1): so whatever is not a
     # plain value, which the cache tells apart by its type, is turned into plain integers first.
     if type(shape) is not tuple:
-        shape = _plain("x_shape", shape)
+        shape = plain("x_shape", shape)
     if type(kernel_size) is not int and not _are_ints(kernel_size):
-        kernel_size = _plain("kernel_size", kernel_size)
+        kernel_size = plain("kernel_size", kernel_size)
     if stride is not None and type(stride) is not int and not _are_ints(stride):
-        stride = _plain("stride", stride)
+        stride = plain("stride", stride)
     if type(padding) is not int and type(padding) is not str and not _are_ints(padding):
-        padding = _plain("padding", padding)
+        padding = plain("padding", padding)
     if type(dilation) is not int and not _are_ints(dilation):
-        dilation = _plain("dilation", dilation)
+        dilation = plain("dilation", dilation)
     if type(ceil_mode) is not bool:
         ceil_mode = _flag("ceil_mode", ceil_mode)
     if axes is not None and type(axes) is not int and not _are_ints(axes):
-        axes = _plain("axes", axes)
+        axes = plain("axes", axes)
     key: tuple[Any, ...] = (shape, kernel_size, stride, padding, dilation, ceil_mode, axes)
     return _geometry(*key)
 
 
+def row_major(sizes: Sequence[int]) -> tuple[int, ...]:
+    """How much one step along each axis of an array of these sizes adds to a flat position."""
+    return tuple(prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
+
+
 def plain_shape(argument: str, shape: object) -> tuple[int, ...]:
     """A user's shape as a tuple of integers, none negative."""
-    sizes: Any = shape if _are_ints(shape) else _plain(argument, shape)
+    sizes: Any = shape if _are_ints(shape) else plain(argument, shape)
     if isinstance(sizes, int):
         raise PoolTypeError(argument, "a shape: a tuple of integers", shown(shape))
     for size in sizes:
@@ -134,7 +147,7 @@ def _are_ints(value: object) -> bool:
     return True
 
 
-def _plain(argument: str, value: Any, depth: int = 2) -> Any:
+def plain(argument: str, value: Any, depth: int = 2) -> Any:
     """Integers, and tuples of them, of Python's own type; anything else is refused."""
     if isinstance(value, str) and argument == "padding" and depth == 2:
         return str(value)
@@ -149,7 +162,7 @@ def _plain(argument: str, value: Any, depth: int = 2) -> Any:
         raise PoolTypeError(argument, "an integer or a tuple of integers", shown(value))
     if len(value) > _MOST_AXES:
         raise PoolError(argument, f"at most {_MOST_AXES} entries", len(value))
-    return tuple(_plain(argument, item, depth - 1) for item in value)
+    return tuple(plain(argument, item, depth - 1) for item in value)
 
 
 def _flag(argument: str, value: object) -> bool:
@@ -168,11 +181,11 @@ def _geometry(
     ceil_mode: bool,
     axes: Any,
 ) -> Geometry:
-    axis_list = _pooled_axes(len(shape), kernel_size, axes)
+    axis_list = pooled_axes("kernel_size", len(shape), kernel_size, axes)
     d = len(axis_list)
-    kernel = _per_axis("kernel_size", kernel_size, d, at_least=1)
-    strides = kernel if stride is None else _per_axis("stride", stride, d, at_least=1)
-    dilations = _per_axis("dilation", dilation, d, at_least=1)
+    kernel = per_axis("kernel_size", kernel_size, d, at_least=1)
+    strides = kernel if stride is None else per_axis("stride", stride, d, at_least=1)
+    dilations = per_axis("dilation", dilation, d, at_least=1)
 
     # Arguments are given in the order of `axes`; windows are row-major in the array's own order.
     order = sorted(range(d), key=axis_list.__getitem__)
@@ -230,12 +243,13 @@ def _geometry(
     )
 
 
-def _pooled_axes(ndim: int, kernel_size: Any, axes: Any) -> tuple[int, ...]:
+def pooled_axes(argument: str, ndim: int, size: Any, axes: Any) -> tuple[int, ...]:
+    """Those that `size`, plain integers given as `argument`, is for; in the order it is given."""
     if axes is None:
-        d = 2 if isinstance(kernel_size, int) else len(kernel_size)
+        d = 2 if isinstance(size, int) else len(size)
         if d > ndim:
-            hint = "name the axes to pool with axes=" if isinstance(kernel_size, int) else ""
-            raise PoolError("kernel_size", f"at most {ndim} pooled axes", d, hint)
+            hint = "name the axes to pool with axes=" if isinstance(size, int) else ""
+            raise PoolError(argument, f"at most {ndim} pooled axes", d, hint)
         chosen = tuple(range(ndim - d, ndim))
     else:
         asked = (axes,) if isinstance(axes, int) else axes
@@ -248,11 +262,12 @@ def _pooled_axes(ndim: int, kernel_size: Any, axes: Any) -> tuple[int, ...]:
         if len(set(chosen)) < len(chosen):
             raise PoolError("axes", "each axis once", asked)
     if not chosen:
-        raise PoolError("axes" if axes is not None else "kernel_size", "at least one axis", ())
+        raise PoolError("axes" if axes is not None else argument, "at least one axis", ())
     return chosen
 
 
-def _per_axis(argument: str, value: Any, d: int, at_least: int) -> tuple[int, ...]:
+def per_axis(argument: str, value: Any, d: int, at_least: int) -> tuple[int, ...]:
+    """Plain integers given as `argument` for d pooled axes: one each, none below `at_least`."""
     values = (value,) * d if isinstance(value, int) else value
     if len(values) != d:
         raise PoolError(argument, f"one integer, or one for each of {d} pooled axes", value)

@@ -11,8 +11,8 @@ tensor   int64     the row-major position in the whole array, as ONNX has it
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any, Literal, get_args
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from .arguments import any_array
 from .blocks import blocks, first
 from .errors import PoolError, PoolTypeError, shown
-from .geometry import Geometry
+from .geometry import Geometry, row_major
+
+if TYPE_CHECKING:
+    from .kinds.boxes import Boxes
+    from .kinds.regions import Regions
+
+    Windows: TypeAlias = Geometry | Regions
 
 Array = NDArray[Any]
 Block = tuple[slice, ...]
@@ -46,7 +52,7 @@ def asked_form(argument: str, asked: object) -> IndexForm | None:
     return checked_form(argument, asked, "True, False, ")
 
 
-def checked_indices(indices: object, geometry: Geometry, form: IndexForm) -> Array:
+def checked_indices(indices: object, geometry: Windows, form: IndexForm) -> Array:
     """`indices` as an array of the right shape and dtype; its values are not looked at."""
     array = any_array("indices", indices)
     if array.dtype.kind not in "iu":
@@ -60,7 +66,7 @@ def checked_indices(indices: object, geometry: Geometry, form: IndexForm) -> Arr
     return array
 
 
-def offsets_at_the_end(positions: Array, geometry: Geometry) -> Array:
+def offsets_at_the_end(positions: Array, geometry: Windows) -> Array:
     """An array for offsets in the window, of the same shape, in the end of positions' own memory.
 
     `to_positions` may read from there. Positions: C-contiguous int64.
@@ -69,7 +75,7 @@ def offsets_at_the_end(positions: Array, geometry: Geometry) -> Array:
     return memory[memory.size - positions.size :].reshape(positions.shape)
 
 
-def to_positions(offsets: Array, geometry: Geometry, form: IndexForm, positions: Array) -> None:
+def to_positions(offsets: Array, geometry: Windows, form: IndexForm, positions: Array) -> None:
     """Offsets in the window, none outside -> int64 `positions` of `form` "plane" or "tensor".
 
     `offsets` may be `offsets_at_the_end(positions)`: with N positions of 8 bytes and offsets of
@@ -77,6 +83,14 @@ def to_positions(offsets: Array, geometry: Geometry, form: IndexForm, positions:
     written. What is written up to then ends at byte 8j, what is still to be read begins at
     8N - bN + bj, and as (8 - b)j <= (8 - b)N the one is never past the other.
     """
+    for block, at in position_blocks(offsets, geometry, form):
+        positions[block] = at
+
+
+def position_blocks(
+    offsets: Array, geometry: Windows, form: IndexForm
+) -> Iterator[tuple[Block, Array]]:
+    """Block by block the positions of `form` "plane" or "tensor" that the `offsets` stand for."""
     steps = _steps(geometry, form)
     for block in blocks(geometry.y_shape):
         left = offsets[block].astype(np.int64)
@@ -86,10 +100,22 @@ def to_positions(offsets: Array, geometry: Geometry, form: IndexForm, positions:
         for number, weight in enumerate(geometry.weights):
             tap, left = _divided(left, weight)
             total += _cell(geometry, number, block, tap) * steps[number]
-        positions[block] = total
+        yield block, total
 
 
-def to_offsets(positions: Array, geometry: Geometry, form: IndexForm, offsets: Array) -> None:
+def as_offsets(indices: object, geometry: Windows, form: object) -> Array:
+    """Winners in any form as offsets in the window; of those in that form only the dtype and shape
+    are looked at."""
+    known = checked_form("index_form", form)
+    winners = checked_indices(indices, geometry, known)
+    if known == "window":
+        return winners
+    offsets = np.empty(geometry.y_shape, geometry.index_dtype)
+    to_offsets(winners, geometry, known, offsets)
+    return offsets
+
+
+def to_offsets(positions: Array, geometry: Windows, form: IndexForm, offsets: Array) -> None:
     """Positions of `form` -> `offsets` in the window; PoolError where one lies outside it."""
     steps = _steps(geometry, form)
     for block in blocks(geometry.y_shape):
@@ -105,7 +131,7 @@ def to_offsets(positions: Array, geometry: Geometry, form: IndexForm, offsets: A
                 cell - _starts(geometry, number, block), geometry.dilation[number]
             )
             wrong |= (between != 0) | (tap < 0) | (tap >= geometry.kernel[number])
-            wrong |= cell >= geometry.sizes[number]
+            wrong |= cell >= _ends(geometry, number, block)
             total += tap * weight
         wrong |= left != 0
         if wrong.any():
@@ -114,7 +140,7 @@ def to_offsets(positions: Array, geometry: Geometry, form: IndexForm, offsets: A
         offsets[block] = total
 
 
-def first_outside(offsets: Array, geometry: Geometry) -> int | None:
+def first_outside(offsets: Array, geometry: Windows) -> int | None:
     """The flat position of the first offset that is no cell of the input, if there is one."""
     for block in blocks(geometry.y_shape):
         wrong = offsets[block] >= geometry.cells
@@ -122,13 +148,13 @@ def first_outside(offsets: Array, geometry: Geometry) -> int | None:
         for number, weight in enumerate(geometry.weights):
             tap, left = _divided(left, weight)
             cell = _cell(geometry, number, block, tap)
-            wrong |= (cell < 0) | (cell >= geometry.sizes[number])
+            wrong |= (cell < 0) | (cell >= _ends(geometry, number, block))
         if wrong.any():
             return first(block, geometry.y_shape) + int(np.argmax(wrong))
     return None
 
 
-def refuse_index(indices: Array, geometry: Geometry, position: int) -> None:
+def refuse_index(indices: Array, geometry: Windows | Boxes, position: int) -> None:
     """Raise the PoolError for the index at this flat position."""
     where = tuple(int(i) for i in np.unravel_index(position, geometry.y_shape))
     raise PoolError(
@@ -147,30 +173,35 @@ def _divided(number: Array, by: int) -> tuple[Array, Array]:
     return quotient, number - quotient * by
 
 
-def _cell(geometry: Geometry, number: int, block: Block, tap: Array) -> Array:
+def _cell(geometry: Windows, number: int, block: Block, tap: Array) -> Array:
     """Where along pooled axis `number` this tap of the block's windows lies; may be in padding."""
     return tap * geometry.dilation[number] + _starts(geometry, number, block)
 
 
-def _starts(geometry: Geometry, number: int, block: Block) -> Array:
+def _starts(geometry: Windows, number: int, block: Block) -> Array:
     """Where along pooled axis `number` the block's windows begin; broadcasts to the block."""
-    places = _places(block, geometry.axes[number])
-    return places * geometry.stride[number] - geometry.before[number]
+    return geometry.starts(number, _places(block, geometry.axes[number]))
 
 
-def _steps(geometry: Geometry, form: IndexForm) -> list[int]:
+def _ends(geometry: Windows, number: int, block: Block) -> Array | int:
+    """The cell along pooled axis `number` before which the block's windows end; broadcasts."""
+    return geometry.ends(number, _places(block, geometry.axes[number]))
+
+
+def _steps(geometry: Windows, form: IndexForm) -> tuple[int, ...]:
     """How much one cell along each pooled axis adds to a position."""
     if form == "plane":
-        return [prod(geometry.sizes[number + 1 :]) for number in range(len(geometry.axes))]
-    return [prod(geometry.shape[axis + 1 :]) for axis in geometry.axes]
+        return row_major(geometry.sizes)
+    along = row_major(geometry.shape)
+    return tuple(along[axis] for axis in geometry.axes)
 
 
-def _batch_base(geometry: Geometry, block: Block) -> Array:
+def _batch_base(geometry: Windows, block: Block) -> Array:
     """The position in the whole array of each batch item's first cell; broadcasts to the block."""
-    base = np.zeros((1,) * len(block), np.int64)
+    base, steps = np.zeros((1,) * len(block), np.int64), row_major(geometry.shape)
     for axis in range(len(block)):
         if axis not in geometry.axes:
-            base = base + _places(block, axis) * prod(geometry.shape[axis + 1 :])
+            base = base + _places(block, axis) * steps[axis]
     return base
 
 

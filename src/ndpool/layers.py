@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import PoolError
+from .choices import NanPolicy, Ties
 from .geometry import Padding, Size
+from .kinds.layer import WinnerLayer
 from .pool import max_pool, max_pool_backward
 
 Array = NDArray[Any]
 
 
-class MaxPool:
+class MaxPool(WinnerLayer):
     """Max pooling with its backward pass; arguments as in `ndpool.max_pool`.
 
     >>> import numpy as np, ndpool
@@ -27,15 +26,15 @@ class MaxPool:
            [ 0.,  0.]])
 
     After `forward`, `indices` holds the winners (offsets in the window, y's shape) and `x_shape`
-    the input's shape; the input itself is not kept. `backward` belongs to the last `forward` and
+    the input's shape; the input itself is kept, not copied, for `ties` "split" and "all" alone.
+    `backward` belongs to the last `forward` and
     may be called more than once; it raises PoolError before the first.
 
     Source: see `ndpool.max_pool`.
     """
 
-    indices: Array
-    x_shape: tuple[int, ...]
-    _pool: ClassVar[Callable[..., Any]] = staticmethod(max_pool)
+    _pool = staticmethod(max_pool)
+    _gradient = staticmethod(max_pool_backward)
 
     def __init__(
         self,
@@ -46,35 +45,25 @@ class MaxPool:
         dilation: Size = 1,
         ceil_mode: bool = False,
         axes: Size | None = None,
+        where: ArrayLike | None = None,
+        nan_policy: NanPolicy = "propagate",
+        ties: Ties = "first",
         engine: str | None = None,
     ) -> None:
+        super().__init__(
+            kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode,
+            axes=axes, where=where, nan_policy=nan_policy, ties=ties, engine=engine,
+        )  # fmt: skip
         self.kernel_size = kernel_size
-        self.options: dict[str, Any] = {
-            "stride": stride,
-            "padding": padding,
-            "dilation": dilation,
-            "ceil_mode": ceil_mode,
-            "axes": axes,
-            "engine": engine,
-        }
 
-    def __repr__(self) -> str:
-        words = [f"{name}={value!r}" for name, value in self.options.items() if value is not None]
-        return f"{type(self).__name__}({', '.join([repr(self.kernel_size), *words])})"
+    @property
+    def indices(self) -> Array:
+        """The winners of the last forward call, as offsets in the window."""
+        indices: Array = self.saved[0]
+        return indices
 
-    def __call__(self, x: ArrayLike) -> Array:
-        """The same as `forward`."""
-        return self.forward(x)
-
-    def forward(self, x: ArrayLike) -> Array:
-        """y of the windows of `x`, any shape and poolable dtype; remembers the winners."""
-        y: Array
-        y, self.indices = type(self)._pool(x, self.kernel_size, return_indices=True, **self.options)
-        self.x_shape = np.shape(x)
-        return y
-
-    def backward(self, dy: ArrayLike) -> Array:
-        """dx of the last forward's input shape, in dy's dtype; dy has y's shape."""
-        if not hasattr(self, "indices"):
-            raise PoolError("backward", "a forward call before it", "none")
-        return max_pool_backward(dy, self.indices, self.x_shape, self.kernel_size, **self.options)
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        """The shape of the last forward call's input."""
+        shape: tuple[int, ...] = self.saved[1]
+        return shape

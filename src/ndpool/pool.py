@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import engines
 from .arguments import as_array, as_target, delivered
+from .choices import NanPolicy, Ties
 from .engines import native
 from .errors import PoolError
-from .geometry import Padding, Size, geometry, plain_shape
+from .geometry import Geometry, Padding, Size, geometry, plain_shape
 from .indices import (
     IndexForm,
     asked_form,
@@ -27,6 +28,11 @@ from .indices import (
 
 Array = NDArray[Any]
 
+# Compared by `is`, as words written in a program are one object: an array may have come in their
+# place. Any other string of these letters takes the longer way to the same result.
+_FIRST: Ties = "first"
+_PROPAGATE: NanPolicy = "propagate"
+
 
 @overload
 def max_pool(
@@ -38,6 +44,9 @@ def max_pool(
     dilation: Size = ...,
     ceil_mode: bool = ...,
     axes: Size | None = ...,
+    where: ArrayLike | None = ...,
+    nan_policy: NanPolicy = ...,
+    ties: Ties = ...,
     return_indices: Literal[False] = ...,
     out: Array | None = ...,
     engine: str | None = ...,
@@ -54,6 +63,9 @@ def max_pool(
     dilation: Size = ...,
     ceil_mode: bool = ...,
     axes: Size | None = ...,
+    where: ArrayLike | None = ...,
+    nan_policy: NanPolicy = ...,
+    ties: Ties = ...,
     return_indices: Literal[True] | IndexForm,
     out: Array | None = ...,
     engine: str | None = ...,
@@ -69,6 +81,9 @@ def max_pool(
     dilation: Size = 1,
     ceil_mode: bool = False,
     axes: Size | None = None,
+    where: ArrayLike | None = None,
+    nan_policy: NanPolicy = "propagate",
+    ties: Ties = "first",
     return_indices: bool | IndexForm = False,
     out: Array | None = None,
     engine: str | None = None,
@@ -94,6 +109,12 @@ def max_pool(
         ceil_mode: Round output sizes up instead of down; the last window must then start inside
             the input or its left padding.
         axes: The axes to pool, instead of the last ones; all others are batch.
+        where: Bools that broadcast to x's shape; a cell where they are False is looked at no more
+            than padding is.
+        nan_policy: "propagate"; "omit": NaNs are cells that `where` has False for; or "raise".
+        ties: Which of equal cells wins, the "first" in row-major order or the "last". With "split"
+            and "all" it is the first, but `max_pool_backward` divides the gradient among them
+            equally, or gives all of it to each. NaNs are equal to each other, as 0.0 and -0.0 are.
         return_indices: True or "window" for each winner's row-major offset in its window, in the
             smallest unsigned dtype; "plane" for int64 positions over the pooled axes (PyTorch's
             form); "tensor" for int64 positions in the whole array (ONNX's).
@@ -103,18 +124,21 @@ def max_pool(
     Returns:
         y, of x's dtype and, along each pooled axis,
         ``floor((n + before + after - dilation * (k - 1) - 1) / stride) + 1`` long;
-        with `return_indices` the pair ``(y, indices)``. NaN wins over all else. Of equal cells
-        the first in row-major order wins, and of NaNs the first.
+        with `return_indices` the pair ``(y, indices)``. NaN wins over all else. A window whose
+        cells `where` or `nan_policy` left none of is NaN; its index is that of one of its cells
+        inside x.
 
     Raises:
-        PoolError: A value that no pooling can be done with; the message names the argument.
+        PoolError: A value that no pooling can be done with; the message names the argument. Also a
+            window without a cell where x has no NaN: an integer or bool dtype.
         TypeError: An argument of the wrong type.
 
     Source: Yamaguchi, Sakamoto, Akabane, Fujimoto, "A neural network for speaker-independent
     isolated word recognition", ICSLP 1990; argument names and ceil mode after PyTorch's
     ``torch.nn.MaxPool2d``.
     """
-    if engine is None and out is None:
+    is_plain = ties is _FIRST and nan_policy is _PROPAGATE and where is None
+    if is_plain and engine is None and out is None:
         done: Array | tuple[Array, Array] | None = native.forward_again(
             x, kernel_size, stride, padding, dilation, ceil_mode, axes, return_indices
         )
@@ -123,6 +147,13 @@ def max_pool(
     x = as_array("x", x)
     words = (kernel_size, stride, padding, dilation, ceil_mode, axes)
     shapes = geometry(x.shape, *words)
+    if not is_plain:
+        form = asked_form("return_indices", return_indices)
+        from .kinds import maximum  # here, as most programs have no use for it
+
+        y, offsets = maximum.winners(x, shapes, engine, where, nan_policy, ties)
+        y = delivered(y, out)
+        return y if form is None else (y, _in_form(offsets, shapes, form))
     run = engines.choose(engine, x.dtype, shapes)
     y = native.empty(shapes.y_shape, x.dtype) if out is None else as_target(out, shapes.y_shape, x)
     form = None if return_indices is False else asked_form("return_indices", return_indices)
@@ -154,6 +185,10 @@ def max_pool_backward(
     ceil_mode: bool = False,
     axes: Size | None = None,
     index_form: IndexForm = "window",
+    where: ArrayLike | None = None,
+    ties: Ties = "first",
+    x: ArrayLike | None = None,
+    out: Array | None = None,
     engine: str | None = None,
 ) -> Array:
     """The gradient of `max_pool`: each `dy` goes to the cell that won its window.
@@ -171,24 +206,31 @@ def max_pool_backward(
         x_shape: Shape of the forward call's input.
         kernel_size, stride, padding, dilation, ceil_mode, axes: As in the forward call.
         index_form: The form of `indices`: "window", "plane" or "tensor", see `max_pool`.
+        where: As in the forward call; after ``nan_policy="omit"`` False for each NaN, too.
+        ties: As in the forward call.
+        x: The forward call's input, which "split" and "all" need to find equal cells. Not modified.
+        out: Array of the result's shape and dtype to write to. May overlap any other.
         engine: As in `max_pool`.
 
     Returns:
-        dx of shape `x_shape` and dy's dtype. Where windows overlap, a cell gets the sum over the
-        windows it won, added in the order of the outputs (float16 and bfloat16 are summed in
-        float32 and rounded once; integers wrap around; bools are or-ed). The result is the same
-        to the bit for any engine and number of threads.
+        dx of shape `x_shape` and dy's dtype (float64 for integers and bool that are split). Where
+        windows overlap, a cell gets the sum over the windows it won, added in the order of the
+        outputs (float16 and bfloat16 are summed in float32 and rounded once; integers wrap around;
+        bools are or-ed). The result is the same
+        to the bit for any engine and number of threads. What belongs to a window without a cell
+        goes nowhere.
 
     Raises:
         PoolError: Shapes that do not fit together, or an index that is no cell of its window
-            inside the input; the message names the argument.
+            inside the input, or not one that `where` has; the message names the argument.
         TypeError: An argument of the wrong type or dtype.
 
     Source: Scherer, Mueller, Behnke, "Evaluation of pooling operations in convolutional
     architectures for object recognition", ICANN 2010.
     """
     words = (kernel_size, stride, padding, dilation, ceil_mode, axes)
-    if engine is None:
+    is_plain = ties is _FIRST and where is None
+    if is_plain and engine is None and out is None:
         done: Array | None = native.backward_again(dy, indices, x_shape, *words, index_form)
         if done is not None:
             return done
@@ -202,10 +244,25 @@ def max_pool_backward(
     if form != "window":
         positions, winners = winners, np.empty(shapes.y_shape, shapes.index_dtype)
         to_offsets(positions, shapes, form, winners)
+    if not is_plain:
+        from .kinds import maximum
+
+        given = None if x is None else as_array("x", x)
+        dx = maximum.gradient(dy, winners, shapes, engine, where, ties, given)
+        return delivered(dx, out)
     run = engines.choose(engine, dy.dtype, shapes, backward=True)
     if run is native and engine is None and form == "window":
         native.keep_backward(dy, shapes, x_shape, *words, index_form)
-    return run.max_pool_backward(dy, winners, shapes)
+    return delivered(run.max_pool_backward(dy, winners, shapes), out)
+
+
+def _in_form(offsets: Array, shapes: Geometry, form: IndexForm) -> Array:
+    """Offsets in the window, none outside, as indices of `form`."""
+    if form == "window":
+        return offsets
+    positions = np.empty(shapes.y_shape, np.int64)
+    to_positions(offsets, shapes, form, positions)
+    return positions
 
 
 def convert_indices(

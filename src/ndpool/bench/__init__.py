@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import reduce
 from pathlib import Path
 
-from . import plot, report, special
-from .cases import CASES, TASKS, Case
+from . import docs, report, special
+from .case import TASKS, Case
+from .cases import CASES
 from .machine import cores, describe, limited_to
-from .peers import PEERS, REFERENCE, Peer, installed
+from .peers import PEERS, Peer, installed
+from .random_cases import random_cases
 from .results import Results
 from .run import measure
+from .targets import findings
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--case", action="append", metavar="PATTERN", help="cases whose name has this in it")
     add("--group", action="append", choices=groups, help="cases of this group")
+    add("--random", type=int, metavar="NUMBER", help="poolings drawn at random instead of these")
+    add("--seed", type=int, default=0, help="of the random poolings (default: %(default)s)")
     add("--task", action="append", choices=TASKS, help="only this task")
     add("--peer", action="append", choices=names, help="only this peer, beside ndpool")
     add(
@@ -41,16 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="of timing for each peer, case and task (default: %(default)s)",
     )
-    json, plotted = Path("ndpool-bench.json"), "draw the ratios: .png, .svg or .pdf"
+    json = Path("ndpool-bench.json")
     add("--json", type=_file, default=json, metavar="PATH", help="results (default: %(default)s)")
-    add("--markdown", type=_file, metavar="PATH", help="write a table of all peers")
-    add("--plot", type=_file, metavar="PATH", help=plotted)
+    add("--docs", type=_folder, metavar="FOLDER", help="write benchmark.md and its pictures there")
+    add("--targets", action="store_true", help="exit status 1 where a target is missed")
+    read = "measure nothing: report on these results, joined"
+    add("--read", type=Path, nargs="+", metavar="PATH", help=read)
     add("--list", action="store_true", help="say which cases there are, and do no more")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print as it goes, write the results. Returns the exit status."""
-    cases = _chosen(args.case, args.group)
+    cases = _chosen(args)
     if not cases:
         print("no case has all that: see --list", file=sys.stderr)
         return 2
@@ -60,6 +68,15 @@ def run(args: argparse.Namespace) -> int:
             print(f"{case.group:<9} {case.name:<24} {case.dtype:<8} {shape:<18} {case.source}")
         return 0
 
+    results = _read(args.read) if args.read else _measured(cases, args)
+    print(report.summary(results))
+    if args.docs:
+        docs.write(results, args.docs)
+    return int(args.targets and any(found and not found.held for _, found in findings(results)))
+
+
+def _measured(cases: list[Case], args: argparse.Namespace) -> Results:
+    """Printed as it goes, and saved; also what there is of it when it is stopped."""
     peers = _taking_part(args.peer)
     with limited_to(args.threads) as limited:
         results = Results(describe(peers, args.threads, limited))
@@ -67,33 +84,32 @@ def run(args: argparse.Namespace) -> int:
         try:
             for row in measure(cases, args.task or TASKS, peers, args.threads, args.budget):
                 results.rows.append(row)
+                results.save(args.json)  # now: whatever ends the run, what was measured is kept
                 print(report.line(row), flush=True)
             results.special = special.measure()
         except KeyboardInterrupt:
             print("stopped; what was measured is kept")
-    print(report.summary(results))
     results.save(args.json)
-    if args.markdown:
-        args.markdown.write_text(report.markdown(results), encoding="utf-8")
-    if args.plot:
-        if plot.can_draw():
-            plot.draw(results, args.plot)
-        else:
-            print(plot.MISSING)
-    return 0
+    return results
 
 
-def _chosen(patterns: list[str] | None, groups: list[str] | None) -> list[Case]:
+def _read(paths: list[Path]) -> Results:
+    """The results of several runs as one; of what more than one measured, the last counts."""
+    return reduce(Results.joined, map(Results.load, paths))
+
+
+def _chosen(args: argparse.Namespace) -> list[Case]:
+    patterns, groups = args.case, args.group
     return [
         case
-        for case in CASES
+        for case in (random_cases(args.random, args.seed) if args.random else CASES)
         if (not patterns or any(pattern in case.name for pattern in patterns))
         and (not groups or case.group in groups)
     ]
 
 
 def _taking_part(names: list[str] | None) -> list[Peer]:
-    return [peer for peer in installed() if not names or peer is REFERENCE or peer.name in names]
+    return [peer for peer in installed() if not names or peer.always or peer.name in names]
 
 
 def _file(text: str) -> Path:
@@ -102,6 +118,12 @@ def _file(text: str) -> Path:
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, got {text}")
     return path
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"expected a folder that exists, got {text}")
+    return Path(text)
 
 
 def _positive(text: str) -> int:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from .cases import BACKWARD, FORWARD, INDICES, TINY
+from .case import BACKWARD, FORWARD, INDICES
+from .cases import TINY
 from .peers import PEERS
+from .random_cases import RANDOM, drawn
 from .results import OURS, Results, Row
+from .targets import Finding, Target, findings
 
 WIDTH = 80
 _SHORT = {FORWARD: "fwd", INDICES: "fwd+i", BACKWARD: "bwd"}
 _LINE = "{:<24} {:<5} {:>8} {:>17} {:>7} {:>7} {:>5}"
+_TARGET = "{:<52} {:>9} {:>9} {:>7}"
 _LEGEND = (
     "fwd+i is forward with winners. The peers' columns are their time over ndpool's: above 1 "
     "ndpool is faster. copy is the share of copy bandwidth: the time of a copy of as many bytes "
@@ -44,9 +48,21 @@ def line(row: Row) -> str:
 
 
 def summary(results: Results) -> str:
-    """Geometric means and the special measurements."""
-    parts = ["", _LEGEND, "", _MEANS, *_means(results), "", *_special(results)]
-    return "\n".join(textwrap.fill(part, WIDTH, subsequent_indent="  ") for part in parts)
+    """Geometric means, the special measurements, and how the targets stand."""
+    parts = ["", _LEGEND, "", _MEANS, *_means(results), "", *_special(results), ""]
+    parts += _slower_than_numpy(results)
+    lines = [textwrap.fill(part, WIDTH, subsequent_indent="  ") for part in parts]
+    return "\n".join([*lines, targets(results)])
+
+
+def targets(results: Results) -> str:
+    """Each target: the figure, the bound, whether it is held, and where not, the worst case."""
+    lines = [_TARGET.format("target", "figure", "bound", "held"), "-" * WIDTH]
+    for target, found in findings(results):
+        lines.append(_TARGET.format(*_target_cells(target, found)).rstrip())
+        if found is not None and not found.held:
+            lines.append(f"  worst: {found.worst}")
+    return "\n".join(lines)
 
 
 def text(results: Results) -> str:
@@ -55,23 +71,48 @@ def text(results: Results) -> str:
     return "\n".join([heading(results), *rows, summary(results)])
 
 
+def markdown_head(results: Results) -> str:
+    """The machine, and what the project sets out to show."""
+    return "\n".join(
+        [_machine(results), "", "## What it has to show", "", *_targets_table(results), ""]
+    )
+
+
 def markdown(results: Results) -> str:
-    """The whole report for a page: every peer a column."""
+    """The measurements, every peer a column."""
+    return "\n".join(["## All cases", "", _LEGEND, "", *_table(results)]) + "\n"
+
+
+def _targets_table(results: Results) -> list[str]:
+    lines = [_cells(["Target", "Figure", "Bound", "Held", "Of", "Worst"])]
+    lines.append(_cells(["---", "---:", "---:", "---", "---:", "---"]))
+    for target, found in findings(results):
+        number, worst = (str(found.number), found.worst) if found else ("-", "-")
+        lines.append(_cells([*_target_cells(target, found), number, worst]))
+    return lines
+
+
+def _table(results: Results) -> list[str]:
     found = {name for row in results.rows for name in row.ratios}
     peers = [peer for peer in PEERS if peer.name in found]
     titles = ["Case", "Task", "ndpool, ms", *(peer.title for peer in peers), "Copy bandwidth"]
-    lines = [
-        _machine(results),
-        "",
-        _cells(titles),
-        _cells(["---", "---", *["---:"] * (len(titles) - 2)]),
-    ]
+    lines = [_cells(titles), _cells(["---", "---", *["---:"] * (len(titles) - 2)])]
     for row in results.rows:
         ratios = (_ratio(row.ratios.get(peer.name)) for peer in peers)
         lines.append(_cells([row.case, row.task, _milliseconds(row), *ratios, _percent(row.share)]))
     lines += ["", _MEANS, "", *(f"- {mean}" for mean in _means(results))]
-    lines += [f"- {figure}" for figure in _special(results)]
-    return "\n".join(lines) + "\n"
+    return lines + [f"- {figure}" for figure in _special(results)]
+
+
+def _target_cells(target: Target, found: Finding | None) -> tuple[str, str, str, str]:
+    bound = f"{'<=' if target.most else '>='} {_figure(target.bound, target)}"
+    if found is None:
+        return target.words, "-", bound, "?"
+    return target.words, _figure(found.figure, target), bound, "yes" if found.held else "NO"
+
+
+def _figure(value: float, target: Target) -> str:
+    return f"{value:.0%}" if not target.unit else f"{value:.3g}{target.unit}"
 
 
 def _cells(values: Iterable[str]) -> str:
@@ -122,6 +163,21 @@ def _special(results: Results) -> list[str]:
         figures = ", ".join(f"{task} {mib:.1f}" for task, mib in special.extra_mib.items())
         sentences.append(f"MiB at the peak beyond inputs and results: {figures}.")
     return sentences
+
+
+def _slower_than_numpy(results: Results, most: int = 10) -> list[str]:
+    """The poolings drawn at random that the native kernels make slower, the worst first."""
+    ratios = [
+        (row.ratios["ndpool-numpy"], row)
+        for row in results.rows
+        if row.group == RANDOM and "ndpool-numpy" in row.ratios
+    ]
+    worst = sorted((pair for pair in ratios if pair[0] < 1), key=lambda pair: pair[0])[:most]
+    sentences = [
+        f"{_ratio(ratio)} {row.task} of {row.case}: {drawn(int(row.case.split()[-1]))}"
+        for ratio, row in worst
+    ]
+    return ["Slower than the numpy engine:", *sentences, ""] if sentences else []
 
 
 def _notes(row: Row) -> list[str]:

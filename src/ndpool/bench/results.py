@@ -10,7 +10,9 @@ from typing import Any
 
 from .peers import OWN, REFERENCE
 
-COPY = "copy"  # the name under which the copy of as many bytes stands among the peers
+# The names under which copies of as many bytes stand among the peers: into memory that is in use,
+# and, of large arrays, into memory that is new, as every result is.
+COPY, COPY_NEW = "copy", "copy-new"
 OURS = REFERENCE.name
 
 
@@ -32,7 +34,7 @@ class Row:
         ours = self.seconds.get(OURS)
         if ours is None:
             return {}
-        others = (name for name in self.seconds if name not in (OURS, COPY))
+        others = (name for name in self.seconds if name not in (OURS, COPY, COPY_NEW))
         return {name: self.seconds[name] / ours for name in others}
 
     @property
@@ -85,6 +87,14 @@ class Results:
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    def joined(self, later: Results) -> Results:
+        """Both runs as one; of what both have measured, the later counts."""
+        rows = {(row.case, row.task): row for row in (*self.rows, *later.rows)}
+        machine = self.machine | later.machine
+        machine["versions"] = self.machine["versions"] | later.machine["versions"]
+        special = later.special if later.special.import_seconds else self.special
+        return Results(machine, list(rows.values()), special)
 
     @staticmethod
     def load(path: Path) -> Results:

@@ -13,18 +13,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from .cases import BACKWARD, Array, Case
+from .case import BACKWARD, Array, Case
+from .machine import free_memory
 from .peers import REFERENCE, Peer
-from .results import COPY, Row
+from .results import COPY, COPY_NEW, Row
 
 _TURN = 0.02  # seconds of calls in a turn
 _LEAST = 3  # samples in a median ...
 _PATIENCE = 5  # ... unless the first call takes this many budgets
+_LARGE = 64e6  # bytes: from here on a copy into new memory is measured as well
+_ROOM = 8  # times x must be free: x, dy, results of two peers, what these hold besides
+_AT_ONCE = 2**22  # cells that are compared at a time
+_LONGEST = 15.0  # seconds: who is known to need more for one call is not called
 _EPSILON = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 2**-23, "float64": 2**-52}
 
 
@@ -33,17 +39,26 @@ def measure(
 ) -> Iterator[Row]:
     """The rows of all cases and tasks, one by one; `budget` is seconds for each peer in a row."""
     for case in cases:
-        try:
-            x, dy = case.data()
-        except ImportError as error:
+        if reason := _impossible(case):
             for task in tasks:
-                row = Row(case.name, case.group, task, 0)
-                row.refused[REFERENCE.name] = f"needs {error.name}"
-                yield row
+                yield Row(case.name, case.group, task, 0, refused={REFERENCE.name: reason})
             continue
+        x, dy = case.data()
         for task in tasks:
             able = [peer for peer in peers if peer.can(case, task)]
             yield _row(case, task, able, x, dy, threads, budget)
+
+
+def _impossible(case: Case) -> str | None:
+    """Why the case's data cannot be made here."""
+    try:
+        size = prod(case.shape) * case.numpy_dtype().itemsize
+    except ImportError as error:
+        return f"needs {error.name}"
+    free = free_memory()
+    if free is not None and size * _ROOM > free:
+        return f"needs {size * _ROOM / 2**30:.1f} GiB of memory, {free / 2**30:.1f} are free"
+    return None
 
 
 def _row(
@@ -54,6 +69,9 @@ def _row(
     expected: tuple[Array, ...] = ()
     reference = ""  # whose results are expected: the first peer's that has any
     for peer in peers:
+        if (long := peer.expected_seconds(case, task)) > _LONGEST:
+            row.refused[peer.name] = f"not called: it would take about {long:.0f} s"
+            continue
         try:
             call = peer.prepare(case, task, x, dy, threads)
             seconds, result = _timed(call.run)
@@ -71,6 +89,9 @@ def _row(
         if runners:
             copy = _copy(row.moved // 2, threads, executor)
             runners[COPY] = _Runner(copy, _timed(copy)[0])
+            if x.nbytes >= _LARGE:
+                copy = _copy_to_new(row.moved // 2, threads, executor)
+                runners[COPY_NEW] = _Runner(copy, _timed(copy)[0])
         _take_turns(runners.values(), budget)
     for name, runner in runners.items():
         samples = runner.samples or [runner.estimate]
@@ -86,16 +107,23 @@ def difference(
     for what, right, got in zip(("values", "winners"), expected, found, strict=False):
         if got.shape != right.shape or got.dtype != right.dtype:
             return f"{got.dtype} of {got.shape} for {right.dtype} of {right.shape}"
-        if task != BACKWARD or case.dtype not in _EPSILON:
-            equal = got == right
-        else:
-            # Each order of a sum of up to `cells` normal numbers rounds in its own way.
+        # Each order of a sum of up to `cells` normal numbers rounds in its own way.
+        allowed = 0.0
+        if task == BACKWARD and case.dtype in _EPSILON:
             allowed = 8 * case.geometry.cells * _EPSILON[case.dtype]
-            equal = np.abs(got.astype(np.float64) - right.astype(np.float64)) <= allowed
-        if not equal.all():
-            wrong = equal.size - np.count_nonzero(equal)
-            return f"{wrong} of {equal.size} {'gradients' if task == BACKWARD else what}"
+        if wrong := _unequal(right.reshape(-1), got.reshape(-1), allowed):
+            return f"{wrong} of {got.size} {'gradients' if task == BACKWARD else what}"
     return None
+
+
+def _unequal(right: Array, got: Array, allowed: float) -> int:
+    """The number of cells that differ by more; a part at a time, to need little memory."""
+    equal = 0
+    for start in range(0, right.size, _AT_ONCE):
+        a, b = right[start : start + _AT_ONCE], got[start : start + _AT_ONCE]
+        same = np.abs(a.astype(np.float64) - b.astype(np.float64)) <= allowed if allowed else a == b
+        equal += int(np.count_nonzero(same))
+    return right.size - equal
 
 
 @dataclass(slots=True)
@@ -158,15 +186,21 @@ def _copy(size: int, threads: int, executor: ThreadPoolExecutor) -> Callable[[],
     Whichever is faster: waking a second thread costs as much as copying a megabyte.
     """
     source, target = np.ones(size, np.uint8), np.ones(size, np.uint8)
-    (first, *others) = zip(
-        np.array_split(target, threads), np.array_split(source, threads), strict=True
-    )
-
-    def on_all() -> None:
-        copying = [executor.submit(np.copyto, *part) for part in others]
-        np.copyto(*first)
-        for copy in copying:
-            copy.result()
-
+    on_all = partial(_copy_on_all, target, source, threads, executor)
     ways: tuple[Callable[[], Any], ...] = (partial(np.copyto, target, source), on_all)
     return min(ways, key=lambda way: min(_timed(way)[0] for _ in range(5)))
+
+
+def _copy_to_new(size: int, threads: int, executor: ThreadPoolExecutor) -> Callable[[], Any]:
+    """The same into memory that is asked for in each call, which the system has to clear first."""
+    source = np.ones(size, np.uint8)
+    return lambda: _copy_on_all(np.empty(size, np.uint8), source, threads, executor)
+
+
+def _copy_on_all(target: Array, source: Array, threads: int, executor: ThreadPoolExecutor) -> None:
+    parts = np.array_split(target, threads), np.array_split(source, threads)
+    first, *others = zip(*parts, strict=True)
+    copying = [executor.submit(np.copyto, *part) for part in others]
+    np.copyto(*first)
+    for copy in copying:
+        copy.result()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from statistics import median
 
-from .cases import BACKWARD, FORWARD, INDICES
+from .case import BACKWARD, FORWARD, INDICES
 from .results import Special
 
 _IMPORT = """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dtypes import sum_dtype
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Geometry
 from ..indices import refuse_index
@@ -44,7 +46,57 @@ def serves(dtype: np.dtype[Any], geometry: Geometry, backward: bool = False) -> 
     return known and dtype.isnative
 
 
+def serves_sums(dtype: np.dtype[Any], geometry: Geometry, backward: bool = False) -> bool:
+    """Whether they can sum over its windows, or spread back (`backward`)."""
+    return bool(_steps(dtype, geometry, backward)) and dtype.isnative
+
+
+def _steps(dtype: np.dtype[Any], geometry: Geometry, backward: bool) -> tuple[Geometry, ...]:
+    """The geometries to sum over one after the other: this one, or one axis of it at a time.
+
+    None where the kernels cannot. An axis at a time needs less memory, so windows may be larger.
+    """
+    known: dict[Any, tuple[Geometry, ...]] = geometry.memo.setdefault("sums", {})
+    steps = known.get((dtype.char, backward))
+    if steps is None:
+        steps = (geometry,)
+        if not _sums_at_once(dtype, geometry, backward):
+            wide, steps = sum_dtype(dtype), tuple(_axis_by_axis(geometry, backward))
+            if not all(_sums_at_once(wide, step, backward) for step in steps):
+                steps = ()
+        known[dtype.char, backward] = steps
+    return steps
+
+
+def _sums_at_once(dtype: np.dtype[Any], geometry: Geometry, backward: bool) -> bool:
+    if not _pooling(dtype.char, geometry):
+        return False
+    return bool(geometry.memo["native"].serves_sums(_KINDS[dtype.char], backward))
+
+
+def _axis_by_axis(geometry: Geometry, backward: bool) -> Iterator[Geometry]:
+    """In the order of the sums: the first axis first, backward the last."""
+    g = geometry
+    shape = list(g.y_shape if backward else g.shape)
+    numbers = range(len(g.axes))
+    for number in reversed(numbers) if backward else numbers:
+        axis, before = g.axes[number], tuple(shape)
+        shape[axis] = (g.shape if backward else g.y_shape)[axis]
+        x_shape, y_shape = (tuple(shape), before) if backward else (before, tuple(shape))
+        along = slice(number, number + 1)
+        yield Geometry(
+            x_shape, g.axes[along], g.kernel[along], g.stride[along], g.dilation[along],
+            g.before[along], g.after[along], g.out[along], y_shape, g.kernel[number],
+            g.index_dtype, {"forward": {}, "backward": {}},
+        )  # fmt: skip
+
+
 def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
+    return _pooling(char, geometry) and bool(geometry.memo["native"].serves(_KINDS[char], backward))
+
+
+def _pooling(char: str, geometry: Geometry) -> bool:
+    """Whether the kernels know dtypes and arrays such as these; makes what they need for it."""
     g = geometry
     if missing or char not in _KINDS:
         return False
@@ -60,7 +112,7 @@ def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
         pooling = g.memo["native"] = _native.Pooling(
             g.shape, g.axes, g.kernel, g.stride, g.dilation, g.before, g.y_shape
         )
-    return bool(pooling.serves(_KINDS[char], backward))
+    return True
 
 
 def keep_forward(x: Array, geometry: Geometry, *arguments: object) -> None:
@@ -103,6 +155,50 @@ def _unknown(*arguments: object) -> Any:
 # None, as for anything out of the ordinary.
 forward_again = _unknown if missing else _native.forward_again
 backward_again = _unknown if missing else _native.backward_again
+
+
+def window_sums(
+    x: Array, geometry: Geometry, divisors: Array | None = None, powers: int = 0
+) -> Array:
+    """As the numpy engine's, to the bit; divisors have one value along every batch axis."""
+    steps = _steps(x.dtype, geometry, False)
+    if len(steps) == 1:
+        return _sums(x, geometry, divisors, powers, False)
+    sums = x.astype(sum_dtype(x.dtype), copy=False)
+    for step in steps:
+        sums, powers = _sums(sums, step, None, powers, False), 0
+    with np.errstate(all="ignore"):
+        return (sums if divisors is None else sums / divisors).astype(x.dtype, copy=False)
+
+
+def spread(dy: Array, geometry: Geometry, divisors: Array | None = None) -> Array:
+    """As the numpy engine's, to the bit; divisors have one value along every batch axis."""
+    steps = _steps(dy.dtype, geometry, True)
+    if len(steps) == 1:
+        return _sums(dy, geometry, divisors, 0, True)
+    with np.errstate(all="ignore"):
+        sums = dy.astype(sum_dtype(dy.dtype), copy=False)
+        sums = sums if divisors is None else sums / divisors
+        for step in steps:
+            sums = _sums(sums, step, None, 0, True)
+        return sums.astype(dy.dtype, copy=False)
+
+
+def _sums(
+    source: Array, geometry: Geometry, divisors: Array | None, powers: int, backward: bool
+) -> Array:
+    result: Array = empty(geometry.shape if backward else geometry.y_shape, source.dtype)
+    pooling, kind, by = geometry.memo["native"], _KINDS[source.dtype.char], 0.0
+    if divisors is not None and divisors.size == 1:
+        by, divisors = float(divisors.item()), None
+    elif divisors is not None:
+        shape = [1] * len(geometry.shape)
+        for axis, out in zip(geometry.axes, geometry.out, strict=True):
+            shape[axis] = out
+        divisors = np.ascontiguousarray(np.broadcast_to(divisors, shape)).reshape(geometry.out)
+    if not pooling.sums(source, result, divisors, by, powers, kind, backward):
+        pooling.sums(source.copy(), result, divisors, by, powers, kind, backward)
+    return result
 
 
 def instruction_set() -> str:

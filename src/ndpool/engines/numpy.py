@@ -17,6 +17,7 @@ from ..dtypes import lowest, sum_dtype
 from ..geometry import Geometry
 from ..indices import first_outside, refuse_index
 from .slices import Window, taps, windows, windows_are_fewer
+from .trees import Row, parts, row_sums
 
 Array = NDArray[Any]
 
@@ -24,6 +25,9 @@ Array = NDArray[Any]
 def serves(dtype: np.dtype[Any], geometry: Geometry, backward: bool = False) -> bool:
     """Every geometry and dtype."""
     return True
+
+
+serves_sums = serves
 
 
 def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
@@ -57,6 +61,81 @@ def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
         return dx.astype(dy.dtype, copy=False)
 
 
+def beats(new: Array, best: Array) -> Array:
+    """Where a cell wins over those before it: if it is higher, or the first NaN."""
+    with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN where float32 does not
+        wins: Array = new > best
+    if new.dtype.kind not in "iub":
+        wins |= (new != new) & (best == best)
+    return wins
+
+
+def window_sums(
+    x: Array, geometry: Geometry, divisors: Array | None = None, powers: int = 0
+) -> Array:
+    """The sum of each window, in x's dtype: along the first pooled axis, then the next.
+
+    Along an axis in the order of `trees`. The 2-byte floats are summed in float32 and rounded once;
+    of bools it is whether any is True. `divisors` (of that dtype, broadcastable to y) divide the
+    sums. With `powers` of 1 or 2 those of the magnitudes are summed.
+    """
+    with np.errstate(all="ignore"):  # inf and NaN add up as they do in C
+        sums = x.astype(sum_dtype(x.dtype).newbyteorder("="), copy=False)
+        if powers:
+            sums = np.abs(sums) if powers == 1 else sums * sums
+        for number, axis in enumerate(geometry.axes):
+            row = Row(
+                geometry.kernel[number], -geometry.before[number], geometry.dilation[number],
+                geometry.stride[number], geometry.out[number],
+            )  # fmt: skip
+            sums = row_sums(sums, axis, row)
+        sums = sums + sums.dtype.type(0)  # a sum begins with zero: there is no -0.0
+        y: Array = (sums if divisors is None else sums / divisors).astype(x.dtype, copy=False)
+        return y
+
+
+def spread(dy: Array, geometry: Geometry, divisors: Array | None = None) -> Array:
+    """dx of `geometry.shape` and dy's dtype: the sum of dy over the windows that a cell is in.
+
+    The adjoint of `window_sums`: along the last pooled axis, then the one before, in the order of
+    `trees` over the windows. `divisors` divide dy. Dtypes are as there.
+    """
+    with np.errstate(all="ignore"):
+        sums = dy.astype(sum_dtype(dy.dtype).newbyteorder("="), copy=False)
+        if divisors is not None:
+            sums = sums / divisors
+        for number in reversed(range(len(geometry.axes))):
+            sums = _spread_along(sums, geometry, number)
+        dx: Array = (sums + sums.dtype.type(0)).astype(dy.dtype, copy=False)
+        return dx
+
+
+def _spread_along(dy: Array, geometry: Geometry, number: int) -> Array:
+    n, axis, stride = geometry.sizes[number], geometry.axes[number], geometry.stride[number]
+    kernel, dilation = geometry.kernel[number], geometry.dilation[number]
+    before = geometry.before[number]
+    dx = np.zeros((*dy.shape[:axis], n, *dy.shape[axis + 1 :]), dy.dtype)
+    cells = dx.swapaxes(axis, 0)
+    if (kernel - 1) * dilation < stride:  # no cell is in two windows: no sums
+        dy = dy.swapaxes(axis, 0)
+        if len(dy) < kernel:
+            for place in range(len(dy)):
+                start = place * stride - before
+                first = -(start // dilation) if start < 0 else 0
+                stop = start + (kernel - 1) * dilation + 1
+                cells[start + first * dilation : stop : dilation] = dy[place]
+            return dx
+        for tap in range(kernel):
+            start = tap * dilation - before
+            first = -(start // stride) if start < 0 else 0
+            some = cells[start + first * stride :: stride][: len(dy) - first]
+            some[...] = dy[first : first + len(some)]
+        return dx
+    for start, row in parts(n, kernel, stride, dilation, before):
+        cells[start::stride] = row_sums(dy, axis, row).swapaxes(axis, 0)
+    return dx
+
+
 def _by_taps(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
     # With nothing seen yet the lowest value stands at the first tap that is no padding: the right
     # answer already if no cell of the window is higher.
@@ -65,10 +144,7 @@ def _by_taps(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> N
         indices[...] = _first_inside(geometry)
     for offset, cells, outputs in taps(geometry):
         new, best = x[cells], y[outputs]
-        with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN where float32 does not
-            wins = new > best
-        if x.dtype.kind not in "iub":
-            wins |= (new != new) & (best == best)  # NaN beats all but an earlier NaN
+        wins = beats(new, best)
         np.copyto(best, new, where=wins)
         if indices is not None:
             np.copyto(indices[outputs], offset, where=wins, casting="unsafe")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import PoolError, PoolTypeError, shown
-from ..geometry import Geometry, Size
+from ..geometry import Size
+from .divisors import Divisor, rule
 from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_sums
-from .words import Words, flag, opened, opened_gradient, pooling
+from .mechanism import filled, float_dtype, float_result, means, spread, spread_means, window_sums
+from .words import GradientWords, Words, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
 
@@ -23,8 +22,10 @@ def avg_pool(
     x: ArrayLike,
     kernel_size: Size,
     *,
-    count_include_pad: bool = True,
+    count_include_pad: bool | None = None,
     divisor_override: SupportsIndex | None = None,
+    divisor: Divisor = "torch",
+    weights: ArrayLike | None = None,
     **words: Unpack[Words],
 ) -> Array:
     """The mean of each window of `x`; padding counts as zeros, or not at all.
@@ -39,24 +40,39 @@ def avg_pool(
     Args:
         x: Array of any shape; bool, integers, float16, bfloat16, float32, float64. Not modified.
         {geometry}
-        count_include_pad: Whether cells of the padding count in the divisor. Cells beyond it,
-            which the last windows of `ceil_mode` have, never do: PyTorch's rule.
+        count_include_pad: Whether cells of the padding count in the divisor; None is the default
+            of `divisor`. Cells beyond it, which the last windows of `ceil_mode` have, never do.
         divisor_override: An integer to divide every sum by, instead of the number of cells.
+        divisor: Whose rule: "torch" (padding counts, unless `count_include_pad` is False), "onnx"
+            (it does not, unless that is True) or "tensorflow" (it never does).
+        weights: Numbers that broadcast to x's shape, for ``sum(weights * x) / sum(weights)``;
+            padding has weight 0, negative ones are allowed.
 
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
         computed in float32 and rounded once); float64 for integers and bool, as `numpy.mean` has
-        it. NaN and infinities propagate as in sums.
+        it. NaN and infinities propagate as in sums. Cells that `where` or `nan_policy` left out
+        count in no divisor; a window without a cell is NaN, as is one whose weights add up to 0.
 
     {errors}
 
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
     recognition", Proceedings of the IEEE 86(11), 1998; divisors as ``torch.nn.AvgPool2d`` has them.
     """
-    x, shapes = opened(x, kernel_size, words)
-    dtype = float_dtype(x.dtype)
-    counts = _divisors(shapes, count_include_pad, divisor_override).astype(dtype)
-    return float_result(window_sums(x, shapes, dtype) / counts, x.dtype)
+    cells, shapes, mask = opened(x, kernel_size, words)
+    given = cells.dtype
+    how = rule(divisor, count_include_pad, divisor_override, weights)
+    if mask is None and weights is None:
+        return means(cells, shapes, how.counts(shapes), words.get("engine"))
+    factors = how.weights_of(shapes, mask)
+    dtype = float_dtype(given) if factors is None else float_dtype(given, factors.dtype)
+    divisors = how.divisors(shapes, mask, dtype)
+    if factors is not None:
+        with np.errstate(over="ignore", invalid="ignore"):  # as in sums
+            cells, mask = filled(cells, mask).astype(dtype) * factors.astype(dtype), None
+    sums = window_sums(cells, shapes, dtype, mask=mask, engine=words.get("engine"))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float_result(sums / divisors, given)
 
 
 @pooling
@@ -65,11 +81,13 @@ def avg_pool_backward(
     x_shape: Sequence[SupportsIndex],
     kernel_size: Size,
     *,
-    count_include_pad: bool = True,
+    count_include_pad: bool | None = None,
     divisor_override: SupportsIndex | None = None,
-    **words: Unpack[Words],
+    divisor: Divisor = "torch",
+    weights: ArrayLike | None = None,
+    **words: Unpack[GradientWords],
 ) -> Array:
-    """The gradient of `avg_pool`: each `dy` goes to all cells of its window in equal parts.
+    """The gradient of `avg_pool`: each `dy` goes to all cells of its window by their weights.
 
     >>> import numpy as np, ndpool
     >>> ndpool.avg_pool_backward(np.array([[4.0, 8.0]]), (2, 3), 2, stride=1)
@@ -80,20 +98,30 @@ def avg_pool_backward(
         dy: Gradient of the output, of the output's shape; any poolable dtype. Not modified.
         x_shape: Shape of the forward call's input.
         {geometry}
-        count_include_pad, divisor_override: As in the forward call.
+        count_include_pad, divisor_override, divisor, weights: As in the forward call.
 
     Returns:
         dx of shape `x_shape`, in dy's dtype if that is a float, else float64; a cell's parts are
-        added in the order of the outputs, those of float16 and bfloat16 in float32.
+        added in pairs, the same to the bit for any engine and number of threads, those of float16
+        and bfloat16 in float32. What belongs to a window that has no mean goes nowhere.
 
     {errors}
 
     Source: see `avg_pool`.
     """
-    dy, shapes = opened_gradient(dy, x_shape, kernel_size, words)
-    dtype = float_dtype(dy.dtype)
-    counts = _divisors(shapes, count_include_pad, divisor_override).astype(dtype)
-    return float_result(spread(dy.astype(dtype) / counts, shapes, dtype), dy.dtype)
+    dy, shapes, mask = opened_gradient(dy, x_shape, kernel_size, words)
+    how = rule(divisor, count_include_pad, divisor_override, weights)
+    if mask is None and weights is None:
+        return spread_means(dy, shapes, how.counts(shapes), words.get("engine"))
+    factors = how.weights_of(shapes, mask)
+    dtype = float_dtype(dy.dtype) if factors is None else float_dtype(dy.dtype, factors.dtype)
+    divisors = how.divisors(shapes, mask, dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = dy.astype(dtype) / divisors
+        if np.isnan(divisors).any():
+            parts = filled(parts, divisors == divisors)
+        dx = spread(parts, shapes, dtype, mask=mask, engine=words.get("engine"))
+        return float_result(dx if factors is None else dx * factors.astype(dtype), dy.dtype)
 
 
 class AvgPool(Layer):
@@ -112,29 +140,3 @@ class AvgPool(Layer):
 
     _pool = staticmethod(avg_pool)
     _gradient = staticmethod(avg_pool_backward)
-
-
-def _divisors(shapes: Geometry, count_include_pad: object, override: object) -> Array:
-    """What each window's sum is divided by, float64; broadcasts to y."""
-    padding_counts = flag("count_include_pad", count_include_pad)
-    if override is not None:
-        return np.array(float(_positive("divisor_override", override)))
-    counts = np.ones((1,) * len(shapes.shape))
-    for number, axis in enumerate(shapes.axes):
-        along = [1] * len(shapes.shape)
-        along[axis] = -1
-        taps = shapes.taps_counted(number) if padding_counts else shapes.taps_inside(number)
-        counts = counts * taps.reshape(along)
-    return counts
-
-
-def _positive(argument: str, value: Any) -> int:
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise PoolTypeError(argument, "an integer or None", shown(value))
-    try:
-        number = operator.index(value)
-    except TypeError:  # such as an array of more than one
-        raise PoolTypeError(argument, "an integer or None", shown(value)) from None
-    if not 1 <= number < 2**63:
-        raise PoolError(argument, "an integer from 1 to 2**63 - 1", shown(value))
-    return number

@@ -5,7 +5,8 @@ back to its cells. Both go over the same meetings of cells and windows: tap by t
 window where those are fewer. Padding is in no meeting, so that a kind never sees it.
 
 With no term and no slope the two are linear, and each is the other's adjoint (transpose):
-``(window_sums(x) * dy).sum() == (x * spread(dy)).sum()``.
+``(window_sums(x) * dy).sum() == (x * spread(dy)).sum()``. Then an engine does them, in the order of
+`engines.trees`; `means` and `spread_means` are the same with divisors.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import sum_dtype
+from .. import engines
+from ..dtypes import lowest, sum_dtype
 from ..engines.slices import Slices, taps, windows, windows_are_fewer
 from ..geometry import Geometry
 
@@ -30,21 +32,31 @@ def window_sums(
     dtype: np.dtype[Any],
     term: Callable[..., Array] | None = None,
     *beside: Array,
+    mask: Array | None = None,
+    exact: bool = False,
+    engine: str | None = None,
 ) -> Array:
     """For each window the sum over its cells of ``term(cells, *beside)``; of the cells by default.
 
-    Shapes: x `geometry.shape`; beside, and the result, `geometry.y_shape`. `dtype` is what the
-    cells are converted to and the sums are made in.
+    Shapes: x and mask `geometry.shape`; beside, and the result, `geometry.y_shape`. `dtype` is what
+    the sums are made in and the cells are converted to, unless `term` is to see the `exact` ones.
+    Cells that the mask has False for add nothing. `engine` is for sums without a term.
     """
     dtype = dtype.newbyteorder("=")
+    if term is None:
+        run = engines.choose(engine, dtype, geometry, sums=True)
+        return run.window_sums(filled(x, mask).astype(dtype, copy=False), geometry)
     total = np.zeros(geometry.y_shape, dtype)
     cells_of, windows_of = _views(geometry, x), _views(geometry, total, *beside)
+    is_there = _views(geometry, *(() if mask is None else (mask,)))
     with np.errstate(all="ignore"):  # inf and NaN add up as they do in C
         for cells, places in _meetings(geometry):
-            (values,) = cells_of(cells, dtype)
+            (values,) = cells_of(cells, None if exact else dtype)
             sums, *others = windows_of(places)
-            terms = values if term is None else term(values, *others)
-            sums += _row_sums(terms, sums.shape, len(geometry.axes))
+            terms = term(values, *others)
+            for there in is_there(cells):
+                terms = filled(terms, there)
+            sums += _row_sums(terms.astype(dtype, copy=False), sums.shape, len(geometry.axes))
     return total
 
 
@@ -55,25 +67,96 @@ def spread(
     slope: Callable[..., Array] | None = None,
     x: Array | None = None,
     *beside: Array,
+    mask: Array | None = None,
+    exact: bool = False,
+    engine: str | None = None,
 ) -> Array:
     """For each cell the sum over its windows of ``dy * slope(x, *beside)``; of dy by default.
 
-    Shapes: dy and beside `geometry.y_shape`; x, and the result, `geometry.shape`. Sums are made in
-    `dtype`, in the order of the outputs.
+    Shapes: dy and beside `geometry.y_shape`; x, mask, and the result, `geometry.shape`. Sums are
+    made in `dtype`, with a slope in the order of the outputs; x and beside are converted to it,
+    unless `slope` is to see the `exact` ones. Where a slope is a bool, it says whether dy goes
+    there. Cells that the mask has False for get 0. `engine` is for sums without a slope.
     """
     dtype = dtype.newbyteorder("=")
+    if slope is None:
+        run = engines.choose(engine, dtype, geometry, backward=True, sums=True)
+        return filled(run.spread(dy.astype(dtype, copy=False), geometry), mask)
     dx = np.zeros(geometry.shape, dtype)
     cells_of, x_of = _views(geometry, dx), _views(geometry, *(() if x is None else (x,)))
     windows_of = _views(geometry, dy, *beside)
+    seen = None if exact else dtype
     with np.errstate(all="ignore"):
         # The last tap first: for any one cell that is the order of its outputs.
         for cells, places in _meetings(geometry, reverse=True):
             (sums,) = cells_of(cells)
-            slopes, *others = windows_of(places, dtype)
-            if slope is not None:
-                slopes = slopes * slope(*x_of(cells, dtype), *others)
-            sums += slopes
-    return dx
+            slopes, *others = windows_of(places, seen)
+            slopes = slopes.astype(dtype, copy=False)
+            factor = slope(*x_of(cells, seen), *others)
+            # a bool one selects: an infinite dy times False would be NaN
+            sums += filled(slopes, factor) if factor.dtype == bool else slopes * factor
+    return filled(dx, mask)
+
+
+def filled(x: Array, mask: Array | None, value: Any = 0) -> Array:
+    """`x` with `value` in all cells that the mask has False for; x itself without a mask."""
+    if mask is None:
+        return x
+    # NumPy's result has this machine's byte order
+    return np.where(mask, x, np.array(value).astype(x.dtype)).astype(x.dtype, copy=False)
+
+
+def window_max(
+    x: Array, geometry: Geometry, mask: Array | None = None, engine: str | None = None
+) -> Array:
+    """For each window the largest of its cells, NaN if there is one; in x's dtype.
+
+    The lowest that the dtype has, where the mask leaves no cell.
+    """
+    largest = np.empty(geometry.y_shape, x.dtype)
+    run = engines.choose(engine, x.dtype, geometry)
+    run.max_pool(filled(x, mask, lowest(x.dtype)), geometry, largest, None)
+    return largest
+
+
+def total(values: Array) -> float:
+    """The sum of all, in float64 and in the same order for every memory layout."""
+    with np.errstate(all="ignore"):
+        return float(np.ascontiguousarray(values).sum(dtype=np.float64))
+
+
+def power_sums(x: Array, geometry: Geometry, p: int, engine: str | None = None) -> Array:
+    """The windows' sums of magnitudes (p = 1) or squares (2), in x's dtype."""
+    dtype = x.dtype.newbyteorder("=")
+    run = engines.choose(engine, dtype, geometry, sums=True)
+    return run.window_sums(x.astype(dtype, copy=False), geometry, powers=p)
+
+
+def means(x: Array, geometry: Geometry, divisors: Array, engine: str | None = None) -> Array:
+    """The windows' sums over `divisors`, in x's dtype if that is a float, else float64.
+
+    The divisors have one value along each batch axis; the 2-byte floats are rounded once.
+    """
+    dtype = _mean_dtype(x.dtype)
+    run = engines.choose(engine, dtype, geometry, sums=True)
+    found = run.window_sums(
+        x.astype(dtype, copy=False), geometry, divisors.astype(sum_dtype(dtype))
+    )
+    return float_result(found, x.dtype)
+
+
+def spread_means(
+    dy: Array, geometry: Geometry, divisors: Array, engine: str | None = None
+) -> Array:
+    """`dy` over `divisors` for every cell of its window, summed; the adjoint of `means`."""
+    dtype = _mean_dtype(dy.dtype)
+    run = engines.choose(engine, dtype, geometry, backward=True, sums=True)
+    found = run.spread(dy.astype(dtype, copy=False), geometry, divisors.astype(sum_dtype(dtype)))
+    return float_result(found, dy.dtype)
+
+
+def _mean_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float64) if dtype.kind in "biu" else dtype.newbyteorder("=")
 
 
 def float_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
@@ -89,6 +172,8 @@ def float_result(result: Array, dtype: np.dtype[Any]) -> Array:
 
 def rounded(result: Array, dtype: np.dtype[Any]) -> Array:
     """The `result` in `dtype`."""
+    if result.dtype == dtype:  # the common case, and np.errstate takes longer than a small pooling
+        return result
     with np.errstate(over="ignore"):
         return result.astype(dtype, copy=False)
 

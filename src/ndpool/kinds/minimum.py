@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arguments import as_array
+from ..choices import Ties
 from ..geometry import Size, plain_shape
 from ..indices import IndexForm
 from ..layers import MaxPool
 from ..pool import max_pool, max_pool_backward
-from .words import Words, checked, pooling
+from .words import GradientWords, Words, checked, pooling
 
 Array = NDArray[Any]
 
@@ -24,7 +25,7 @@ def min_pool(
     kernel_size: Size,
     *,
     return_indices: Literal[False] = ...,
-    engine: str | None = ...,
+    ties: Ties = ...,
     **words: Unpack[Words],
 ) -> Array: ...
 
@@ -35,7 +36,7 @@ def min_pool(
     kernel_size: Size,
     *,
     return_indices: Literal[True] | IndexForm,
-    engine: str | None = ...,
+    ties: Ties = ...,
     **words: Unpack[Words],
 ) -> tuple[Array, Array]: ...
 
@@ -46,7 +47,7 @@ def min_pool(
     kernel_size: Size,
     *,
     return_indices: bool | IndexForm = False,
-    engine: str | None = None,
+    ties: Ties = "first",
     **words: Unpack[Words],
 ) -> Array | tuple[Array, Array]:
     """The minimum of each window of `x`, and on request which cell it came from.
@@ -59,21 +60,21 @@ def min_pool(
     Args:
         x: Array of any shape; bool, integers, float16, bfloat16, float32, float64. Not modified.
         {geometry}
-        return_indices, engine: As in `ndpool.max_pool`.
+        return_indices, ties: As in `ndpool.max_pool`.
 
     Returns:
         y of `max_pool`'s output shape and x's dtype; with `return_indices` the pair
-        ``(y, indices)``. Ties, NaN and padding are as in `max_pool`: of equal cells the first
-        wins, NaN wins over all else, padding never does.
+        ``(y, indices)``. Ties, NaN, padding and windows without a cell are as in `max_pool`: of
+        equal cells the first wins, NaN wins over all else, padding never does.
 
     {errors}
 
     Source: erosion by a flat window, Serra, "Image analysis and mathematical morphology", 1982.
     """
     x = as_array("x", x)
-    checked(words)
+    checked(words, Words)
     asked: Any = return_indices  # no overload of max_pool takes it as both
-    found: Any = max_pool(_reversed(x), kernel_size, return_indices=asked, engine=engine, **words)
+    found: Any = max_pool(_reversed(x), kernel_size, return_indices=asked, ties=ties, **words)
     return (_reversed(found[0]), found[1]) if isinstance(found, tuple) else _reversed(found)
 
 
@@ -85,8 +86,9 @@ def min_pool_backward(
     kernel_size: Size,
     *,
     index_form: IndexForm = "window",
-    engine: str | None = None,
-    **words: Unpack[Words],
+    ties: Ties = "first",
+    x: ArrayLike | None = None,
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `min_pool`: each `dy` goes to the cell that won its window.
 
@@ -102,7 +104,7 @@ def min_pool_backward(
         indices: Winners as the forward call returned them. Not modified.
         x_shape: Shape of the forward call's input.
         {geometry}
-        index_form, engine: As in `ndpool.max_pool_backward`.
+        index_form, ties, x: As in `ndpool.max_pool_backward`.
 
     Returns:
         dx of shape `x_shape` and dy's dtype, summed as by `ndpool.max_pool_backward`.
@@ -112,9 +114,9 @@ def min_pool_backward(
     Source: see `ndpool.max_pool_backward`, which it is: winners are winners.
     """
     shape = plain_shape("x_shape", x_shape)
-    checked(words)
+    checked(words, GradientWords)
     return max_pool_backward(
-        dy, indices, shape, kernel_size, index_form=index_form, engine=engine, **words
+        dy, indices, shape, kernel_size, index_form=index_form, ties=ties, x=x, **words
     )
 
 
@@ -133,6 +135,7 @@ class MinPool(MaxPool):
     """
 
     _pool = staticmethod(min_pool)
+    _gradient = staticmethod(min_pool_backward)
 
 
 def _reversed(values: Array) -> Array:

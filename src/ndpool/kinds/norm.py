@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
+from collections.abc import Callable
 from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import engines
 from ..arguments import as_array
-from ..errors import PoolError, PoolTypeError, shown
-from ..geometry import Size
-from .layer import Layer
-from .mechanism import float_dtype, float_result, spread, window_sums
-from .words import Words, fitting, opened, opened_gradient, pooling
+from ..errors import PoolError, shown
+from ..geometry import Geometry, Size
+from .layer import ValueLayer
+from .mechanism import (
+    filled,
+    float_dtype,
+    float_result,
+    power_sums,
+    rounded,
+    spread,
+    window_max,
+    window_sums,
+)
+from .smooth import Smooth
+from .words import GradientWords, Words, finite, fitting, opened, opened_gradient, placed, pooling
 
 Array = NDArray[Any]
 
@@ -35,8 +43,10 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
 
     Returns:
         y of `max_pool`'s output shape, in x's dtype if that is a float (float16 and bfloat16 are
-        computed in float32 and rounded once), else float64. Powers are of the magnitudes divided
-        by the window's largest, so that none overflows. NaN propagates.
+        computed in float32 and rounded once), else float64. No power overflows: squares of float32
+        are summed in float64; those of float64, where they leave its range, and all other powers
+        are of the magnitudes divided by the window's largest. NaN propagates. A window without a
+        cell is 0.
 
     {errors}
 
@@ -45,14 +55,32 @@ def lp_pool(x: ArrayLike, norm_type: float, kernel_size: Size, **words: Unpack[W
     magnitude, and gives NaN for odd p where their sum is negative; ONNX's LpPool is as here.
     """
     p = _norm_type(norm_type)
-    x, shapes = opened(x, kernel_size, words)
+    x, shapes, mask = opened(x, kernel_size, words)
     dtype = float_dtype(x.dtype)
-    sizes, largest = np.abs(x.astype(dtype)), np.empty(shapes.y_shape, dtype)
-    engines.choose(None, dtype, shapes).max_pool(sizes, shapes, largest, None)
-    scale = np.where((largest == 0) | np.isinf(largest), dtype.type(1), largest)
-    sums = window_sums(sizes, shapes, dtype, lambda cells, by: (cells / by) ** p, scale)
+    cells, engine = filled(x, mask), words.get("engine")
+    if p == 1:
+        return float_result(power_sums(cells.astype(dtype, copy=False), shapes, 1, engine), x.dtype)
+    if p != 2:
+        return float_result(_scaled(cells.astype(dtype), shapes, p, engine), x.dtype)
+    wide = cells.astype(np.float64, copy=False)
+    squares = power_sums(wide, shapes, 2, engine)
+    y = np.sqrt(squares)
+    if dtype == np.float64:
+        unsafe = ~((squares > 2.0**-900) & (squares < np.inf))
+        if unsafe.any():
+            y = np.where(unsafe, _scaled(wide, shapes, p, engine), y)
+    return float_result(rounded(y, dtype), x.dtype)
+
+
+def _scaled(x: Array, shapes: Geometry, p: float, engine: str | None) -> Array:
+    """The norms by powers of magnitudes between 0 and 1."""
+    sizes = np.abs(x)
+    largest = window_max(sizes, shapes, engine=engine)
+    scale = np.where((largest == 0) | np.isinf(largest), x.dtype.type(1), largest)
+    sums = window_sums(sizes, shapes, x.dtype, lambda cells, by: (cells / by) ** p, scale)
     with np.errstate(over="ignore"):
-        return float_result(scale * sums ** (1 / p), x.dtype)
+        norms: Array = scale * sums ** (1 / p)
+    return norms
 
 
 @pooling
@@ -62,7 +90,7 @@ def lp_pool_backward(
     y: ArrayLike,
     norm_type: float,
     kernel_size: Size,
-    **words: Unpack[Words],
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `lp_pool`: ``dy * sign(x) * (|x| / y) ** (p - 1)`` for each cell, summed.
 
@@ -89,20 +117,13 @@ def lp_pool_backward(
     """
     p = _norm_type(norm_type)
     x, y = as_array("x", x), as_array("y", y)
-    dy, shapes = opened_gradient(dy, x.shape, kernel_size, words)
+    dy, shapes, mask = opened_gradient(dy, x.shape, kernel_size, words)
     fitting("y", y, shapes.y_shape)
     dtype = float_dtype(dy.dtype, x.dtype, y.dtype)
-
-    def slope(cells: Array, norm: Array) -> Array:
-        # where a cell is 0, in windows of zeros too, 0 / 1 or 1 ** anything stands, times sign 0
-        size = np.abs(cells) / np.where(norm == 0, dtype.type(1), norm)
-        powers: Array = np.where(cells == 0, dtype.type(1), size) ** (p - 1)
-        return np.sign(cells) * powers
-
-    return float_result(spread(dy, shapes, dtype, slope, x, y), dy.dtype)
+    return float_result(spread(dy, shapes, dtype, _slope(p), x, y, mask=mask), dy.dtype)
 
 
-class LPPool(Layer):
+class LPPool(ValueLayer):
     """Lp pooling with its backward pass; arguments as in `ndpool.lp_pool`.
 
     >>> import numpy as np, ndpool
@@ -119,17 +140,36 @@ class LPPool(Layer):
     _pool = staticmethod(lp_pool)
     _gradient = staticmethod(lp_pool_backward)
 
-    def _saved(self, x: ArrayLike, y: Array) -> tuple[Any, ...]:
-        return x, y
+
+def smooth(x: Array, norm_type: float, kernel_size: Size, **words: Unpack[Words]) -> Smooth:
+    """What the derivatives of `lp_pool` at x are made of; see `Smooth`."""
+    slope = _slope(_norm_type(norm_type))
+    wide = x.astype(float_dtype(x.dtype))
+    y = lp_pool(wide, norm_type, kernel_size, **words)
+    shapes = placed(x.shape, kernel_size, words)
+    return Smooth(wide, shapes, lambda cells, norm: (slope(cells, norm),) * 2, (y,))
+
+
+def _slope(p: float) -> Callable[[Array, Array], Array]:
+    """The derivative of the norm by each of its cells; analytic but for a kink at 0."""
+
+    def slope(cells: Array, norm: Array) -> Array:
+        one, real = cells.real.dtype.type(1), cells.real
+        sign = np.where(real < 0, -one, one)
+        # over infinity in a window of zeros: it has no slope, and none that bends
+        size = sign * cells / np.where(norm == 0, norm.dtype.type(np.inf), norm)
+        slopes: Array
+        if p >= 2:
+            slopes = sign * size ** (p - 1)
+        else:  # at 0 it jumps, or is steep without bounds
+            slopes = sign * np.where(real == 0, one, size) ** (p - 1) * (real != 0)
+        return slopes
+
+    return slope
 
 
 def _norm_type(value: object) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise PoolTypeError("norm_type", "a number", shown(value))
-    try:
-        p = float(value)
-    except OverflowError:
-        p = math.inf
-    if not 0 < p < math.inf:
-        raise PoolError("norm_type", "a finite number above 0", shown(value))
+    p = finite("norm_type", value)
+    if not p > 0:
+        raise PoolError("norm_type", "a number above 0", shown(value))
     return p

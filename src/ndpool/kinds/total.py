@@ -11,7 +11,7 @@ from ..dtypes import sum_dtype
 from ..geometry import Size
 from .layer import Layer
 from .mechanism import rounded, spread, window_sums
-from .words import Words, opened, opened_gradient, pooling
+from .words import GradientWords, Words, opened, opened_gradient, pooling
 
 Array = NDArray[Any]
 
@@ -31,20 +31,24 @@ def sum_pool(x: ArrayLike, kernel_size: Size, **words: Unpack[Words]) -> Array:
     Returns:
         y of `max_pool`'s output shape and x's dtype. Integers wrap around as NumPy's do, and bools
         are or-ed, as they are by NumPy's ``+``: convert x first for a wider sum. float16 and
-        bfloat16 are summed in float32 and rounded once.
+        bfloat16 are summed in float32 and rounded once. A window without a cell is 0.
 
     {errors}
 
     Source: ``jax.lax.reduce_window`` with ``add``; as a layer of a network, Boureau, Ponce, LeCun,
     "A theoretical analysis of feature pooling in visual recognition", ICML 2010.
     """
-    x, shapes = opened(x, kernel_size, words)
-    return rounded(window_sums(x, shapes, sum_dtype(x.dtype)), x.dtype)
+    x, shapes, mask = opened(x, kernel_size, words)
+    dtype, engine = sum_dtype(x.dtype), words.get("engine")
+    return rounded(window_sums(x, shapes, dtype, mask=mask, engine=engine), x.dtype)
 
 
 @pooling
 def sum_pool_backward(
-    dy: ArrayLike, x_shape: Sequence[SupportsIndex], kernel_size: Size, **words: Unpack[Words]
+    dy: ArrayLike,
+    x_shape: Sequence[SupportsIndex],
+    kernel_size: Size,
+    **words: Unpack[GradientWords],
 ) -> Array:
     """The gradient of `sum_pool`: each `dy` goes to all cells of its window.
 
@@ -59,15 +63,16 @@ def sum_pool_backward(
         {geometry}
 
     Returns:
-        dx of shape `x_shape` and dy's dtype; a cell's parts are added in the order of the outputs,
-        in the dtypes of `sum_pool`.
+        dx of shape `x_shape` and dy's dtype; a cell's parts are added in pairs, the same to the bit
+        for any engine and number of threads, in the dtypes of `sum_pool`.
 
     {errors}
 
     Source: see `sum_pool`.
     """
-    dy, shapes = opened_gradient(dy, x_shape, kernel_size, words)
-    return rounded(spread(dy, shapes, sum_dtype(dy.dtype)), dy.dtype)
+    dy, shapes, mask = opened_gradient(dy, x_shape, kernel_size, words)
+    dtype, engine = sum_dtype(dy.dtype), words.get("engine")
+    return rounded(spread(dy, shapes, dtype, mask=mask, engine=engine), dy.dtype)
 
 
 class SumPool(Layer):

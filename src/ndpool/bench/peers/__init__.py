@@ -12,7 +12,7 @@ from .base import Call, Peer
 from .jax import Jax
 from .onnxruntime import OnnxRuntime
 from .openvino import OpenVino
-from .own import Ndpool, NdpoolNumpy
+from .own import Ndpool, NdpoolNumpy, NdpoolOneThread
 from .torch import Torch
 
 __all__ = ["OWN", "PEERS", "REFERENCE", "Call", "Peer", "installed"]
@@ -28,6 +28,7 @@ PEERS: tuple[Peer, ...] = (
     SciPy(),
     NumPy(),
     NdpoolNumpy(),
+    NdpoolOneThread(),
 )
 OWN = frozenset(peer.name for peer in PEERS if isinstance(peer, Ndpool))
 

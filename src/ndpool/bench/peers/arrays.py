@@ -10,10 +10,10 @@ import numpy as np
 
 from ...dtypes import lowest
 from ...geometry import Geometry
-from ..cases import FORWARD, Array, Case
+from ..case import FORWARD, Array, Case
 from .base import Arrays, Call, Peer, blocks, over_all_axes
 
-_COMMON = frozenset({"float32", "float64", "int8", "uint16"})
+_COMMON = frozenset({"float32", "float64", "int8", "uint8", "int16", "uint16"})
 
 
 class NumPy(Peer):

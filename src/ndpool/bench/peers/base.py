@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from math import prod
 from typing import Any, ClassVar
 
 from ...geometry import Geometry
-from ..cases import Array, Case
+from ..case import Array, Case
 
 Arrays = tuple[Array, ...]
 
@@ -36,6 +37,10 @@ class Peer(ABC):
     distribution: ClassVar[str]  # whose version is reported
     dtypes: ClassVar[Mapping[str, frozenset[str]]]  # by task; a task that is missing it cannot do
 
+    always: ClassVar[bool] = False  # takes part whichever peers are asked for
+    # Of tasks that it does cell by cell: seconds for each cell of each window, as once measured.
+    cell_seconds: ClassVar[Mapping[str, float]] = {}
+
     def installed(self) -> bool:
         """Found without importing it."""
         return all(find_spec(module) for module in self.modules)
@@ -49,6 +54,11 @@ class Peer(ABC):
     def can(self, case: Case, task: str) -> bool:
         """Whether the peer has this task for the case's dtype and geometry."""
         return case.dtype in self.dtypes.get(task, ()) and self.fits(case.geometry)
+
+    def expected_seconds(self, case: Case, task: str) -> float:
+        """About how long a call takes; 0 for tasks that are never slow."""
+        cells = prod(case.geometry.y_shape) * case.geometry.cells
+        return cells * self.cell_seconds.get(task, 0.0)
 
     @abstractmethod
     def fits(self, geometry: Geometry) -> bool: ...

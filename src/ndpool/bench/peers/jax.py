@@ -12,7 +12,7 @@ import numpy as np
 
 from ...dtypes import lowest
 from ...geometry import Geometry
-from ..cases import BACKWARD, FORWARD, Array, Case
+from ..case import BACKWARD, FORWARD, Array, Case
 from .base import Arrays, Call, Peer, over_all_axes, padding_used
 
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
@@ -23,7 +23,11 @@ class Jax(Peer):
     title = "JAX"
     modules = ("jax",)
     distribution = "jax"
-    dtypes: ClassVar = {FORWARD: _FLOATS | {"int8", "uint16"}, BACKWARD: _FLOATS}
+    dtypes: ClassVar = {
+        FORWARD: _FLOATS | {"int8", "uint8", "int16", "uint16"},
+        BACKWARD: _FLOATS,
+    }
+    cell_seconds: ClassVar = {FORWARD: 1e-9, BACKWARD: 2e-9}
 
     def fits(self, geometry: Geometry) -> bool:
         return True

@@ -12,11 +12,11 @@ from math import prod
 from typing import Any, ClassVar
 
 from ...geometry import Geometry
-from ..cases import FORWARD, INDICES, Array, Case
+from ..case import FORWARD, INDICES, Array, Case
 from .base import Arrays, Call, Peer, padding_used, trailing
 
 _OPSET, _IR = 22, 10
-_KNOWN = frozenset({"float16", "float32", "float64", "int8"})
+_KNOWN = frozenset({"float16", "float32", "float64", "int8", "uint8"})
 
 
 class OnnxRuntime(Peer):

@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from ...geometry import Geometry
-from ..cases import FORWARD, INDICES, Array, Case
+from ..case import FORWARD, INDICES, Array, Case
 from .base import Arrays, Call, Peer, padding_used, trailing
 
-_KNOWN = frozenset({"float16", "float32", "int8", "uint16"})
+_KNOWN = frozenset({"float16", "float32", "int8", "uint8", "int16", "uint16"})
 
 
 class OpenVino(Peer):
@@ -23,6 +23,7 @@ class OpenVino(Peer):
     modules = ("openvino",)
     distribution = "openvino"
     dtypes: ClassVar = {FORWARD: _KNOWN, INDICES: _KNOWN}
+    cell_seconds: ClassVar = {INDICES: 15e-9}
 
     def fits(self, geometry: Geometry) -> bool:
         return trailing(geometry)

@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...geometry import Geometry
-from ..cases import BACKWARD, FORWARD, INDICES, Array, Case
+from ..case import BACKWARD, FORWARD, INDICES, Array, Case
 from .base import Arrays, Call, Peer
 
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+_INTEGERS = frozenset({"int8", "uint8", "int16"})
 
 
 class Torch(Peer):
@@ -26,14 +27,14 @@ class Torch(Peer):
     modules = ("torch",)
     distribution = "torch"
     dtypes: ClassVar = {
-        FORWARD: _FLOATS | {"int8"},
-        INDICES: _FLOATS | {"int8"},
+        FORWARD: _FLOATS | _INTEGERS,
+        INDICES: _FLOATS | _INTEGERS,
         BACKWARD: _FLOATS,
     }
 
     def can(self, case: Case, task: str) -> bool:
         # Its 1-d kernel knows floats alone.
-        return super().can(case, task) and (case.dtype != "int8" or len(case.geometry.axes) > 1)
+        return super().can(case, task) and (case.dtype in _FLOATS or len(case.geometry.axes) > 1)
 
     def fits(self, geometry: Geometry) -> bool:
         d, ndim = len(geometry.axes), len(geometry.shape)

@@ -91,7 +91,7 @@ def parameters(call: Callable[..., Any]) -> list[Parameter] | None:
         [
             Parameter(
                 p.name,
-                role_of(p.name),
+                None if _is_target(p) else role_of(p.name),
                 p.default is p.empty,
                 None if p.default is p.empty else p.default,
                 "" if p.annotation is p.empty else str(p.annotation),
@@ -100,6 +100,12 @@ def parameters(call: Callable[..., Any]) -> list[Parameter] | None:
             for p in named
         ]
     )
+
+
+def _is_target(parameter: inspect.Parameter) -> bool:
+    """Whether it is NumPy's ``*, out=None``: an array to write to, none to read."""
+    is_keyword = parameter.kind is parameter.KEYWORD_ONLY
+    return parameter.name == "out" and is_keyword and parameter.default is None
 
 
 def takes_anything(call: Callable[..., Any]) -> bool:
