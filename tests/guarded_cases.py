@@ -85,4 +85,5 @@ def main(side, number, *more):
     print("done", flush=True)
 
 
-main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

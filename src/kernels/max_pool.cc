@@ -345,17 +345,7 @@ bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners
 
 class WinnerCheck {
  public:
-  WinnerCheck(const Work& work, const Backward& plan, char*& scratch) : work_(work), plan_(plan) {
-    const auto list = [&] {
-      auto* cells = carve<uint16_t>(scratch, plan.found_run);
-      fill(cells + plan.found_run, uint16_t{0}, 64);  // what a last vector reads
-      return cells;
-    };
-    for (int a = 0; a < work.axes; ++a) {
-      windows_.first[a] = first_[a] = list();
-      windows_.more[a] = more_[a] = list();
-    }
-    windows_.begin = begin_of_ = list();
+  WinnerCheck(const Work& work, const Backward& plan) : work_(work), plan_(plan) {
     one_run_ = plan.inner_tiles == 1;
     run_ = work.inner;
     for (int a = work.axes - 1; a >= 0; --a) {
@@ -375,14 +365,6 @@ class WinnerCheck {
       right_[a] = most(left_[a], least(end_[a], plan_.inside_to[a]));
       any_border_ |= left_[a] > begin_[a] || right_[a] < end_[a];
     }
-    if (!plan_.found_run) return;
-    int64_t step = work_.inner;
-    for (int a = work_.axes - 1; a >= 0; --a) {
-      step_[a] = step;
-      windows_.step[a] = static_cast<uint16_t>(step * work_.axis[a].dilation);
-      step *= work_.axis[a].n;
-    }
-    list(0, 0, 0);
   }
 
   // 0, or 1 + the place in the winners of one that is not. Where cells are found, they go to
@@ -390,7 +372,7 @@ class WinnerCheck {
   int64_t operator()(const Walk& walk, uint16_t* target, uint16_t shift) {
     if (plan_.found_run) {
       const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-      if (work_.find_cells(work_, windows_, winners, run_, target, shift)) return 0;
+      if (work_.find_cells(work_, plan_.windows, winners, run_, target, shift)) return 0;
     }
     switch (work_.winner_bytes) {
       case 1: return check<uint8_t>(walk);
@@ -400,27 +382,6 @@ class WinnerCheck {
   }
 
  private:
-  // Fill the lists of `Windows` for the outputs from `at` on; returns where they end.
-  NDPOOL_RECURSIVE int64_t list(int a, int64_t at, int64_t cell) {
-    if (a == work_.axes) {
-      for (int64_t c = 0; c < work_.inner; ++c) {
-        begin_of_[at + c] = static_cast<uint16_t>(cell + c);
-      }
-      return at + work_.inner;
-    }
-    const Axis& along = work_.axis[a];
-    for (int64_t o = 0; o < along.out; ++o) {
-      const int64_t start = o * along.stride - along.before;
-      const int64_t first = start < 0 ? ceil_div(-start, along.dilation) : 0;
-      const int64_t last = least(along.kernel - 1, (along.n - 1 - start) / along.dilation);
-      const int64_t next = list(a + 1, at, cell + start * step_[a]);
-      fill(first_[a] + at, static_cast<uint16_t>(first), next - at);
-      fill(more_[a] + at, static_cast<uint16_t>(last - first), next - at);
-      at = next;
-    }
-    return at;
-  }
-
   template <class W>
   int64_t check(const Walk& walk) {
     // any offset at all is a cell of the window where the window has as many as the type counts
@@ -518,11 +479,6 @@ class WinnerCheck {
 
   const Work& work_;
   const Backward& plan_;
-  Windows windows_{};
-  uint16_t* first_[kMostAxes];
-  uint16_t* more_[kMostAxes];
-  uint16_t* begin_of_;
-  int64_t step_[kMostAxes];
   bool one_run_;          // the winners of an outer cell are one tile and one run
   int64_t run_;           // of so many
   bool counted_ = false;  // known to be less than the cells of a window
@@ -1081,7 +1037,7 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
   char* free = static_cast<char*>(scratch);
   T* whole = carve<T>(free, plan.together * plan.cells_in_all);
   auto* target = carve<uint16_t>(free, plan.together * plan.found_run);
-  WinnerCheck check(work, plan, free);
+  WinnerCheck check(work, plan);
   GradientWriter<S, T> tile(work, plan, whole);
   Way way(work, plan, tile, free);
   Walk walk(work, plan, begin);

@@ -16,7 +16,7 @@ constexpr int64_t kDirectCells = 25;         // of a window that is folded witho
 constexpr double kDirectBytes = 64 << 10;    // of the input in a share of work
 constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
 constexpr int64_t kChunk = 2048;             // outputs: from the last pass to the result in L1
-constexpr int64_t kMostChecked = 1 << 14;    // outputs times axes whose taps are listed one by one
+constexpr int64_t kMostChecked = 1 << 16;    // outputs times axes whose taps are listed one by one
 constexpr int64_t kSmallBytes = 8 << 10;     // an outer cell that is best scattered
 constexpr int64_t kScatterRow = 1024;        // outputs read at a time
 constexpr int64_t kMostListed = 1 << 16;     // window cells whose taps are listed, not divided
@@ -163,6 +163,41 @@ void list_offsets(const Work& work, BackwardPlan& plan) {
     plan.kept_taps.push_back(std::move(taps));
     plan.tap_of[a] = plan.kept_taps.back().data();
   }
+}
+
+// The lists of `Windows`, with room for what a last vector reads.
+void list_windows(const Work& work, BackwardPlan& plan) {
+  const auto room = static_cast<size_t>(plan.found_run) + 64;
+  const auto keep = [&](std::vector<uint16_t> values) {
+    plan.kept_windows.push_back(std::move(values));
+    return plan.kept_windows.back().data();
+  };
+  std::vector<uint16_t> begin(room);
+  int64_t cell_step = work.inner, place_step = work.inner;  // of the axis: in cells, in outputs
+  for (int64_t i = 0; i < plan.found_run; ++i) {
+    begin[static_cast<size_t>(i)] = static_cast<uint16_t>(i % work.inner);
+  }
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    std::vector<uint16_t> first(room), more(room);
+    for (int64_t at = 0; at < plan.found_run; at += place_step) {
+      const int64_t start = at / place_step % along.out * along.stride - along.before;
+      const int64_t lo = start < 0 ? ceil_div(-start, along.dilation) : 0;
+      const int64_t hi = std::min(along.kernel - 1, (along.n - 1 - start) / along.dilation);
+      for (int64_t i = at; i < at + place_step; ++i) {
+        const auto place = static_cast<size_t>(i);
+        first[place] = static_cast<uint16_t>(lo);
+        more[place] = static_cast<uint16_t>(hi - lo);
+        begin[place] = static_cast<uint16_t>(begin[place] + start * cell_step);
+      }
+    }
+    plan.windows.first[a] = keep(std::move(first));
+    plan.windows.more[a] = keep(std::move(more));
+    plan.windows.step[a] = static_cast<uint16_t>(cell_step * along.dilation);
+    cell_step *= along.n;
+    place_step *= along.out;
+  }
+  plan.windows.begin = keep(std::move(begin));
 }
 
 }  // namespace
@@ -370,9 +405,10 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     plan.spread &= along.stride == along.kernel && along.dilation == 1 && along.before == 0 &&
                    along.n == along.out * along.kernel;
   }
+  const int64_t taps = one_tile ? 9 * combinations : 4 * lanes;
   plan.gather = work.winner_bytes == 1 &&
                 (plan.spread || (!small && combinations <= std::min<int64_t>(64, 4 * classes) &&
-                                 work.cells <= (one_tile ? 4 * combinations : 4 * lanes)));
+                                 work.cells <= taps));
   plan.inner_tile = std::max<int64_t>(1, work.inner);
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
@@ -425,13 +461,13 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     if (plan.cut[a].tiles > 1) plan.found_run = 0;
   }
   if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
+  if (plan.found_run) list_windows(work, plan);
   // cells of several tiles are counted in 16 bits
   const bool fit = kTogether * plan.cells_in_all < 65536 &&
                    kTogether * plan.cells_in_all * element_bytes <= kMostTileBytes / 2;
   plan.together = !plan.gather && plan.found_run && fit ? kTogether : 1;
   plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
-  plan.scratch += (2 * static_cast<size_t>(work.axes) + 1) * carved(plan.found_run, 2) +
-                  carved(plan.together * plan.found_run, 2);
+  plan.scratch += carved(plan.together * plan.found_run, 2);
   if (plan.gather) {
     plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 1) +
                     carved(plan.spread ? 0 : plan.slots_in_all * plan.combinations, element_bytes);

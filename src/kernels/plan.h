@@ -16,6 +16,7 @@ struct BackwardPlan : Backward {
   std::list<std::vector<int64_t>> kept;
   std::list<std::vector<int32_t>> kept_taps;
   std::list<std::vector<uint8_t>> kept_inside;
+  std::list<std::vector<uint16_t>> kept_windows;
   std::vector<Taps> combinations_kept;
 };
 

@@ -116,6 +116,7 @@ struct Backward {
   const uint8_t* inside[kMostAxes];
   bool listed;
   int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
+  Windows windows;    // of those
   size_t scratch;
 };
 

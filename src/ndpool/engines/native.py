@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,6 @@ except ImportError as error:
 _KINDS = {char: kind for kind, char in enumerate("?bBhHiIqQeEfd")} | {"l": 7, "L": 8}
 THREADS_VARIABLE = "NDPOOL_NUM_THREADS"
 MEMORY_VARIABLE = "NDPOOL_KEPT_MEMORY"
-_MANY, _HARDLY_ANY = 1000, 16  # planes; cells of all windows of a plane
 _MOST_KEPT = 1024  # MiB, where the machine has eight times as much
 
 # A new array, not filled; its memory is kept when it is let go, see `set_kept_memory`.
@@ -92,6 +90,8 @@ def _axis_by_axis(geometry: Geometry, backward: bool) -> Iterator[Geometry]:
 
 
 def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
+    if geometry.cells == 1 and not backward:
+        return False  # a copy, which NumPy makes at once, and the kernels plane by plane
     return _pooling(char, geometry) and bool(geometry.memo["native"].serves(_KINDS[char], backward))
 
 
@@ -101,11 +101,6 @@ def _pooling(char: str, geometry: Geometry) -> bool:
     if missing or char not in _KINDS:
         return False
     if len(g.axes) > _native.MOST_AXES or len(g.shape) > _native.MOST_DIMENSIONS:
-        return False
-    # Windows of one cell are a copy; and many planes of hardly any work cost the kernels a step
-    # each, where NumPy goes over all planes tap by tap.
-    planes = prod(g.y_shape) // max(1, prod(g.out))
-    if g.cells == 1 or (planes >= _MANY and g.cells * prod(g.out) <= _HARDLY_ANY):
         return False
     pooling = g.memo.get("native")
     if pooling is None:

@@ -37,7 +37,12 @@ def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> N
     """
     if not y.size:
         return
-    if windows_are_fewer(geometry):
+    if geometry.cells == 1:
+        (tap,) = taps(geometry)
+        y[...] = x[tap.cells]
+        if indices is not None:
+            indices[...] = 0
+    elif windows_are_fewer(geometry):
         _by_windows(x, geometry, y, indices)
     else:
         _by_taps(x, geometry, y, indices)
