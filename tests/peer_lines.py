@@ -4,7 +4,7 @@ Each function gives the names that both sides know, and those that only the peer
 """
 
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from types import SimpleNamespace
 
 import numpy as np
@@ -156,8 +156,7 @@ def fractional_max_pool(x, ratio, overlapping=False):
     """From each number of a sequence to before the next, or with it; the last has no more cells."""
 
     def ranges(sequence, n):
-        pairs = zip(sequence, sequence[1:], strict=False)
-        return [range(start, min(end + overlapping, n)) for start, end in pairs]
+        return [range(start, min(end + overlapping, n)) for start, end in pairwise(sequence)]
 
     windows = by_place(ranges(ROWS, x.shape[1]), ranges(COLUMNS, x.shape[2]))
     return each_window(x, windows, lambda cells: cells.max((1, 2))), ROWS, COLUMNS

@@ -44,9 +44,7 @@ TORCH = Peer(
             "F.avg_pool2d(x, 3, 2, padding=1, count_include_pad=False)",
             "ndpool.avg_pool(x, 3, stride=2, padding=1, count_include_pad=False)",
         ),
-        Line(
-            "F.avg_pool2d(x, 2, divisor_override=3)", "ndpool.avg_pool(x, 2, divisor_override=3)"
-        ),
+        Line("F.avg_pool2d(x, 2, divisor_override=3)", "ndpool.avg_pool(x, 2, divisor_override=3)"),
         Line("F.lp_pool2d(x, 2, 3, 2)", "ndpool.lp_pool(x, 2, 3, stride=2)"),
         Line("F.adaptive_avg_pool2d(x, (4, 3))", "ndpool.adaptive_avg_pool(x, (4, 3))"),
         Line(
@@ -104,9 +102,7 @@ TENSORFLOW = Peer(
             'tf.nn.max_pool2d(x, 3, 2, "SAME")',
             'ndpool.max_pool(x, 3, stride=2, padding="same", axes=(1, 2))',
         ),
-        Line(
-            'tf.nn.max_pool2d(x, 3, 2, "VALID")', "ndpool.max_pool(x, 3, stride=2, axes=(1, 2))"
-        ),
+        Line('tf.nn.max_pool2d(x, 3, 2, "VALID")', "ndpool.max_pool(x, 3, stride=2, axes=(1, 2))"),
         Line(
             "tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 0], [0, 1], [0, 0]])",
             "ndpool.max_pool(x, 3, stride=2, padding=((1, 0), (0, 1)), axes=(1, 2))",
@@ -141,10 +137,9 @@ TENSORFLOW = Peer(
 )
 ONNX = Peer(
     "ONNX",
-    "An operator's name stands for a node of it (its stride is 1 where none is given; `outputs=2` is "
-    "for its indices, too), `x` is "
-    "(2, 3, 9, 10), `rois` (K, 4), `images` (K,), `numbered` (K, 5). `y, indices` are of "
-    '`ndpool.max_pool(x[:, :, :8], 2, return_indices="tensor")`. ONNX Runtime executes them.',
+    "An operator's name stands for a node of it: its stride is 1 where none is given, `outputs=2` "
+    "asks for its indices, too. `x` is (2, 3, 9, 10), `rois` (K, 4), `images` (K,), `numbered` "
+    "(K, 5); `y, indices` are of a MaxPool of `x[:, :, :8]`. ONNX Runtime executes them.",
     [
         Line("MaxPool(x, kernel_shape=[2, 2])", "ndpool.max_pool(x, 2, stride=1)"),
         Line(
@@ -200,7 +195,10 @@ ONNX = Peer(
             'RoiAlign(x, rois, images, sampling_ratio=2, mode="max")',
             'ndpool.roi_align(x, rois, 1, batch_indices=images, sampling_ratio=2, mode="onnx_max")',
         ),
-        Line("MaxRoiPool(x, numbered, pooled_shape=[2, 3])", "ndpool.roi_max_pool(x, numbered, (2, 3))"),
+        Line(
+            "MaxRoiPool(x, numbered, pooled_shape=[2, 3])",
+            "ndpool.roi_max_pool(x, numbered, (2, 3))",
+        ),
     ],
 )
 JAX = Peer(
@@ -273,15 +271,13 @@ SCIPY = Peer(
     "`ndimage` is `scipy.ndimage`, `x` (9, 10). Mirrored borders, its default, hold no higher and "
     "no lower value than the window itself.",
     [
-        Line(
-            "ndimage.maximum_filter(x, 3)", 'ndpool.max_pool(x, 3, stride=1, padding="same")'
-        ),
+        Line("ndimage.maximum_filter(x, 3)", 'ndpool.max_pool(x, 3, stride=1, padding="same")'),
         Line(
             "ndimage.minimum_filter(x, 4)", 'ndpool.min_pool(x, 4, stride=1, padding="same_lower")'
         ),
         Line(
             'ndimage.maximum_filter(x, 3, mode="constant", cval=0.5)',
-            "ndpool.reduce_windows(x, np.maximum, 3, stride=1, padding=1, partial=\"pad\", fill=0.5)",
+            'ndpool.reduce_windows(x, np.maximum, 3, stride=1, padding=1, partial="pad", fill=0.5)',
         ),
         Line(
             'ndimage.median_filter(x, 3, mode="constant")',

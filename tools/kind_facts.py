@@ -32,13 +32,15 @@ WORDS = (
     "return_indices", "out",
 )  # fmt: skip
 CELLS = 6  # along each pooled axis
+SIZES = (2, 4)  # of an output that is asked for: regions of equal and of different sizes
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A row of the tables."""
+    """What was found out about a kind, called with an output of one size."""
 
     name: str
+    output_size: int
     layer: str
     gradients: list[str]
     dimensions: tuple[int, ...]
@@ -55,12 +57,14 @@ def names() -> list[str]:
     return [name for name in ndpool.__all__ if f"{name}_backward" in ndpool.__all__]
 
 
-def facts(name: str) -> Facts:
+def facts(name: str, out: int = SIZES[0]) -> Facts:
+    """Of a kind that asks for no output size, the same for all of them."""
     with np.errstate(all="ignore"):
-        tried = {d: _tried(name, np.dtype(np.float32), d) for d in DIMENSIONS}
-        by_dtype = [_tried(name, dtype, 2) for dtype in DTYPES]
+        tried = {d: _tried(name, np.dtype(np.float32), d, out) for d in DIMENSIONS}
+        by_dtype = [_tried(name, dtype, 2, out) for dtype in DTYPES]
         return Facts(
             name,
+            out,
             _layer(name),
             _gradients(name),
             tuple(d for d, one in tried.items() if one is not None),
@@ -83,9 +87,9 @@ class Tried:
     gradients: int
 
 
-def _tried(name: str, dtype: np.dtype[Any], d: int) -> Tried | None:
+def _tried(name: str, dtype: np.dtype[Any], d: int, out: int = SIZES[0]) -> Tried | None:
     """None where the kind refuses a call with so many axes of this dtype."""
-    call = Call(name, dtype, d)
+    call = Call(name, dtype, d, out)
     try:
         with recorded() as forward:
             y = call.forward()
@@ -139,15 +143,13 @@ def recorded() -> Iterator[list[str]]:
 class Call:
     """A small call of a kind: every argument by its name."""
 
-    def __init__(self, name: str, dtype: np.dtype[Any], d: int) -> None:
-        self.pool, self.gradient = (
-            getattr(ndpool, each) for each in (name, f"{name}_backward")
-        )
+    def __init__(self, name: str, dtype: np.dtype[Any], d: int, out: int = SIZES[0]) -> None:
+        self.pool, self.gradient = (getattr(ndpool, each) for each in (name, f"{name}_backward"))
         axes = tuple(range(2, 2 + d))
         x = np.random.default_rng(d).integers(0, 9, (2, 3, *[CELLS] * d)).astype(dtype)
         self.given: dict[str, Any] = {
             "x": x, "x_shape": x.shape, "axes": axes, "kernel_size": (2,) * d, "p": 3.0,
-            "norm_type": 2, "alpha": 0.5, "output_size": (4,) * d, "rng": 0, "levels": (1, 2),
+            "norm_type": 2, "alpha": 0.5, "output_size": (out,) * d, "rng": 0, "levels": (1, 2),
             "rois": np.array([[0.0] + [1.0] * d + [4.0] * d]),
         }  # fmt: skip
         if name == "max_unpool":  # goes back from a pooling

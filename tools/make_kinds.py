@@ -5,10 +5,11 @@ python tools/make_kinds.py
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from conventions import PEERS, Peer
-from kind_facts import DIMENSIONS, DTYPES, WORDS, Facts, facts, names
+from kind_facts import CELLS, DIMENSIONS, DTYPES, SIZES, WORDS, Facts, facts, names
 
 PAGE = Path(__file__).parent.parent / "docs" / "kinds.md"
 Row = list[str]
@@ -16,19 +17,30 @@ Row = list[str]
 
 def page() -> str:
     """The whole page, as Markdown."""
-    found = [facts(name) for name in names()]
-    by_dtype = ["ndpool.", *map(str, DTYPES)]
+    found = {name: [facts(name, size) for size in SIZES] for name in names()}
+    dtypes = ["ndpool.", *map(str, DTYPES)]
+    dimensions = ["ndpool.", *map(str, DIMENSIONS)]
     parts = [
         _HEAD,
         table(["ndpool.", "layer", "gradient for", "pooled axes", "`jvp`", "2nd order", *WORDS],
-              [_kind(one) for one in found]),
-        _FORWARD, merged(by_dtype, [[f"`{f.name}`", *f.forward] for f in found]),
-        _BACKWARD, merged(by_dtype, [[f"`{f.name}`", *f.backward] for f in found]),
-        _AXES,
-        merged(["ndpool.", *map(str, DIMENSIONS)], [[f"`{f.name}`", *f.engines] for f in found]),
+              [_kind(one) for one, *_ in found.values()]),
+        _FORWARD, merged(dtypes, _by_size(found, lambda one: one.forward)),
+        _BACKWARD, merged(dtypes, _by_size(found, lambda one: one.backward)),
+        _AXES, merged(dimensions, _by_size(found, lambda one: one.engines)),
         _PEERS, *map(_peer, PEERS),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def _by_size(found: dict[str, list[Facts]], cells: Callable[[Facts], Row]) -> list[Row]:
+    """A row for each kind; one for each output size where they differ."""
+    rows = []
+    for name, each in found.items():
+        if all(cells(one) == cells(each[0]) for one in each):
+            rows.append([f"`{name}`", *cells(each[0])])
+        else:
+            rows += [[f"`{name}`, {CELLS} to {one.output_size}", *cells(one)] for one in each]
+    return rows
 
 
 def _kind(one: Facts) -> Row:
@@ -76,10 +88,15 @@ is not what the code does.
 tried; which of the array's axes they are, `axes=` says. **2nd order**: `double_backward` gives a
 gradient for `dy`, and for `x` where the kind is not linear. The other columns are words that the
 forward function takes; `help` of each function has the whole contract."""
-_FORWARD = """## Forward, by dtype
+_FORWARD = f"""## Forward, by dtype
 
-The engine that computes it where the kernels were built (the numpy engine computes all of it
-anywhere), and y's dtype where it is not x's."""
+Who goes over the windows where the kernels were built, and y's dtype where it is not x's: "native"
+are the kernels, "numpy" is NumPy, which can do all of it anywhere. Steps beside the windows (a
+root, the blur after a maximum) are NumPy's in either case. Each kind was called in its plainest
+form, on {CELLS} cells along each of two axes, with windows of 2 x 2, norm 2, p = 3 for GeM and
+levels 1 and 2 for the pyramid; "{CELLS} to 4" is an output of that size, whose regions are not as
+regular as windows. Masks and other parameters may need NumPy where these did not, as do big-endian
+arrays."""
 _BACKWARD = """## Backward, by dtype of dy
 
 With an x of the same dtype. dx has dy's dtype unless another one stands here."""
