@@ -31,8 +31,10 @@ def torch():
     arrays["u"] = np.random.default_rng(3).random((2, 3, 2), np.float32)
     pair = functional.max_pool2d(torch.from_numpy(arrays["x"]), 2, return_indices=True)
     arrays |= {"y": pair[0].numpy(), "indices": pair[1].numpy()}
+    arrays["t"] = np.round(arrays["x"])  # many are equal
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return arrays, {"F": functional, **tensors}
+    tensors["t"].requires_grad_()
+    return arrays, {"F": functional, "grad": torch.autograd.grad, **tensors}
 
 
 def operators():
@@ -200,7 +202,9 @@ def scipy():
 
 
 def xarray():
+    """Which leaves NaN out, and pads with it."""
     x = numbers(FLAT)
+    x[1, 2] = x[4, 4] = np.nan
 
     def coarsen(r, c, boundary="exact"):
         exact = x.shape[0] % r == 0 == x.shape[1] % c
@@ -210,11 +214,14 @@ def xarray():
             for n, step in zip(x.shape, (r, c), strict=True)
         )
 
-        def reduced(name):
+        def reduced(reduction):
             blocks = [[x[i : i + r, j : j + c] for j in columns] for i in rows]
-            return np.array([[getattr(block, name)() for block in row] for row in blocks])
+            return np.array([[reduction(block) for block in row] for row in blocks])
 
-        return SimpleNamespace(**{name: partial(reduced, name) for name in ("max", "mean", "sum")})
+        return SimpleNamespace(
+            max=partial(reduced, np.nanmax), mean=partial(reduced, np.nanmean),
+            sum=partial(reduced, np.nansum),
+        )  # fmt: skip
 
     return {"x": x}, {"array": SimpleNamespace(coarsen=coarsen)}
 

@@ -22,7 +22,8 @@ class Peer(NamedTuple):
 TORCH = Peer(
     "PyTorch",
     "`F` is `torch.nn.functional`, `x` (2, 3, 9, 10). `y, indices` are of `F.max_pool2d(x, 2, "
-    "return_indices=True)`, `cols` of `F.unfold(x, 3)`, `u` are numbers (2, 3, 2).",
+    "return_indices=True)`, `cols` of `F.unfold(x, 3)`, `u` are numbers (2, 3, 2), `t` has "
+    "many equal numbers and x's shape; `grad` is `torch.autograd.grad`.",
     [
         Line("F.max_pool2d(x, 3, 2, padding=1)", "ndpool.max_pool(x, 3, stride=2, padding=1)"),
         Line(
@@ -72,6 +73,15 @@ TORCH = Peer(
         Line(
             "F.fold(cols, (9, 10), 3)",
             'ndpool.col2im(cols, (2, 3, 9, 10), 3, stride=1, layout="unfold")',
+        ),
+        Line(
+            "grad(F.max_pool2d(t, 2).sum(), t)[0]",
+            'ndpool.vjp("max", t, 2)[1](np.ones((2, 3, 4, 5)))',
+        ),
+        Line(
+            "grad(t.amax((2, 3)).sum(), t)[0]",
+            "ndpool.global_max_pool_backward(np.ones((2, 3, 1, 1)), "
+            'ndpool.global_max_pool(t, return_indices=True)[1], t.shape, ties="split", x=t)',
         ),
         Line("x.unfold(2, 3, 2).unfold(3, 3, 2)", "ndpool.windows(x, 3, stride=2)"),
     ],
@@ -303,18 +313,28 @@ SCIPY = Peer(
 )
 XARRAY = Peer(
     "xarray",
-    "`array` is a DataArray of `x`, (9, 10), with the dimensions r and c. In the tests NumPy's own "
-    "reductions of each block, cut out one by one, stand in for it.",
+    "`array` is a DataArray of `x`, (9, 10), with the dimensions r and c; its reductions leave NaN "
+    "out. In the tests NumPy's own, such as `np.nanmean`, of each block, stand in for it.",
     [
-        Line('array.coarsen(r=2, c=3, boundary="trim").max()', "ndpool.max_pool(x, (2, 3))"),
-        Line('array.coarsen(r=2, c=3, boundary="trim").mean()', "ndpool.avg_pool(x, (2, 3))"),
+        Line(
+            'array.coarsen(r=2, c=3, boundary="trim").max()',
+            'ndpool.max_pool(x, (2, 3), nan_policy="omit")',
+        ),
+        Line(
+            'array.coarsen(r=2, c=3, boundary="trim").mean()',
+            'ndpool.avg_pool(x, (2, 3), nan_policy="omit")',
+        ),
         Line(
             'array.coarsen(r=2, c=3, boundary="pad").mean()',
-            'ndpool.reduce_windows(x, np.mean, (2, 3), partial="keep")',
+            'ndpool.avg_pool(x, (2, 3), ceil_mode=True, nan_policy="omit")',
+        ),
+        Line(
+            'array.coarsen(r=2, c=3, boundary="pad").sum()',
+            'ndpool.reduce_windows(x, np.nansum, (2, 3), partial="keep")',
         ),
         Line(
             "array.coarsen(r=3, c=5).sum()",
-            'ndpool.reduce_windows(x, np.add, (3, 5), partial="exact")',
+            'ndpool.reduce_windows(x, np.nansum, (3, 5), partial="exact")',
         ),
     ],
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 
 from conventions import PEERS, Peer
 from kind_facts import CELLS, DIMENSIONS, DTYPES, SIZES, WORDS, Facts, facts, names
@@ -76,7 +77,7 @@ def table(head: Row, rows: list[Row]) -> str:
 
 def _peer(peer: Peer) -> str:
     rows = [[f"`{line.theirs}`", f"`{line.ours}`"] for line in peer.lines]
-    return f"### {peer.name}\n\n{peer.about}\n\n" + table(["To get", "write"], rows)
+    return f"### {peer.name}\n\n{fill(peer.about, 100)}\n\n" + table(["To get", "write"], rows)
 
 
 _HEAD = """# What each kind can do
