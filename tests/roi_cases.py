@@ -62,20 +62,23 @@ BAD_ROIS = [  # for an x of one image and two pooled axes
 ]  # fmt: skip
 
 
-def single_operator(runtime, operator, inputs, opset, **attributes):
-    """What ONNX Runtime computes for one operator."""
+def single_operator(runtime, operator, inputs, opset, outputs=1, **attributes):
+    """What ONNX Runtime computes for one operator; a pair with its indices for two `outputs`."""
     from onnx import TensorProto, helper
 
     names = [f"input{number}" for number in range(len(inputs))]
     kinds = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
     graph = helper.make_graph(
-        [helper.make_node(operator, names, ["y"], **attributes)],
+        [helper.make_node(operator, names, ["y", "indices"][:outputs], **attributes)],
         operator,
         [
             helper.make_tensor_value_info(name, kinds[array.dtype.name], array.shape)
             for name, array in zip(names, inputs, strict=True)
         ],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+            helper.make_tensor_value_info("indices", TensorProto.INT64, None),
+        ][:outputs],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     options = runtime.SessionOptions()
@@ -83,4 +86,5 @@ def single_operator(runtime, operator, inputs, opset, **attributes):
     session = runtime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return session.run(None, dict(zip(names, inputs, strict=True)))[0]
+    found = session.run(None, dict(zip(names, inputs, strict=True)))
+    return tuple(found) if outputs > 1 else found[0]
