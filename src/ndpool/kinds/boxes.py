@@ -122,6 +122,7 @@ class RoILayer(NamedLayer):
     """A layer whose forward takes boxes, too."""
 
     _named = ("output_size",)
+    _arrays = 2
 
     def __call__(  # type: ignore[override]
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import PoolError
+from ..errors import PoolError, PoolTypeError
 
 Array = NDArray[Any]
 
@@ -17,15 +18,16 @@ class Layer:
     """A forward and a backward pass with the same arguments; a kind names its two functions.
 
     `_saved` says what of a forward call the backward function takes behind dy: the input's shape,
-    for a kind that does not say otherwise.
+    for a kind that does not say otherwise. `_arrays` is how many arguments come with `forward`;
+    those behind them are the layer's sizes, by place or by name.
     """
 
     _pool: ClassVar[Callable[..., Any]]
     _gradient: ClassVar[Callable[..., Any]]
+    _arrays: ClassVar[int] = 1
 
     def __init__(self, *sizes: Any, **words: Any) -> None:
-        self.sizes = sizes
-        self.options = words
+        self.sizes, self.options = _by_place(type(self), sizes, words)
 
     def __repr__(self) -> str:
         words = [f"{name}={value!r}" for name, value in self._shown() if value is not None]
@@ -103,6 +105,37 @@ class ValueLayer(Layer):
 
     def _saved(self, x: ArrayLike, y: Array) -> tuple[Any, ...]:
         return x, y
+
+
+def _by_place(
+    kind: type[Layer], sizes: tuple[Any, ...], words: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A layer's sizes in their order, those given by name too, and its other words.
+
+    What its function would refuse at the first `forward` is refused here, where it was written.
+    """
+    parameters = list(inspect.signature(kind._pool).parameters.values())
+    places = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][kind._arrays :]
+    if len(sizes) > len(places):
+        expected = f"{', '.join(p.name for p in places) or 'nothing'} without a name"
+        hint = "give each of the others by its name, such as stride=2"
+        raise PoolTypeError(kind.__name__, expected, f"{len(sizes)} values", hint)
+    left = dict(words)
+    for place in places[len(sizes) :]:
+        if place.name in left:
+            sizes = (*sizes, left.pop(place.name))
+        elif place.default is place.empty:
+            raise PoolTypeError(place.name, f"a value for {kind.__name__}", "none")
+        else:
+            break
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return sizes, left
+    known = [p.name for p in parameters[kind._arrays + len(sizes) :] if p.name != "return_indices"]
+    for word in left:
+        if word not in known:
+            got = "it twice" if word in (p.name for p in places) else "another word"
+            raise PoolTypeError(word, f"one of the words {', '.join(known)}", got)
+    return sizes, left
 
 
 def _set_first(layer: Layer, value: Any) -> None:

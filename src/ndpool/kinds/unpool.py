@@ -140,6 +140,7 @@ class MaxUnpool(Layer):
 
     _pool = staticmethod(max_unpool)
     _gradient = staticmethod(max_unpool_backward)
+    _arrays = 3
 
     def __call__(  # type: ignore[override]
         self, y: ArrayLike, indices: ArrayLike, x_shape: Sequence[SupportsIndex]
