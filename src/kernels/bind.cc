@@ -156,7 +156,7 @@ class Pooling {
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
     const Kernels& kernels = *chosen.load();
     Forward direct;
-    if (make_direct(work, element_bytes(kind), direct)) {
+    if (kernels.direct[kind] && make_direct(work, element_bytes(kind), direct)) {
       run(kernels.direct[kind], work, direct, bytes);
       return;
     }

@@ -1,7 +1,7 @@
 // Small windows, folded straight from the user's array into the result, a vector of outputs at a
 // time: with stride 2 along the last axis, the cells at one place of neighbouring windows are two
 // loads and a permutation, so nothing has to be sorted into a tile before. (With stride 1 the tile
-// wins: all its rows make one run.)
+// wins: all its rows make one run.) AVX-512 alone has what it takes: masks for the edges of rows.
 #pragma once
 
 #include "tiles.h"
@@ -42,6 +42,8 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
   }
   return load(cells);
 }
+
+#if defined(NDPOOL_AVX512)
 
 // Whether any of the lanes it was shown is NaN.
 template <class T>
@@ -288,6 +290,8 @@ int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int6
   }
   return 0;
 }
+
+#endif
 
 }  // namespace
 }  // namespace ndpool

@@ -960,22 +960,22 @@ class Spread {
       const uint8_t* winners = static_cast<const uint8_t*>(work_.winners) + winner;
       const Vec<Winner<T>> wanted = pair_of(tap);
       const int64_t windows = windows_[last_];
-      int64_t o = 0;
-      for (; o + L <= windows; o += L) {
+      const auto block = [&](int64_t o) {
         const Vec<T> values = load(dy + o);
         const Vec<Winner<T>> from = widen_winners<T>(winners + o);
         store(to + 2 * o, from_pairs<T, 0>(values, from, wanted));
         store(to + 2 * o + L, from_pairs<T, L / 2>(values, from, wanted));
-      }
-      if (o == windows) return;
+      };
+      for (int64_t o = 0; o + L <= windows; o += L) block(o);
+      if (windows % L == 0) return;
+      if (windows >= L) return block(windows - L);
       uint8_t last[L] = {};
-      const int64_t left = windows - o;
-      for (int64_t i = 0; i < left; ++i) last[i] = winners[o + i];
-      const Vec<T> values = load_some<T, T>(dy + o, bits_between(0, left), T{});
+      for (int64_t i = 0; i < windows; ++i) last[i] = winners[i];
+      const Vec<T> values = load_some<T, T>(dy, bits_between(0, windows), T{});
       const Vec<Winner<T>> from = widen_winners<T>(last);
-      store_some(to + 2 * o, from_pairs<T, 0>(values, from, wanted), bits_between(0, 2 * left));
-      store_some(to + 2 * o + L, from_pairs<T, L / 2>(values, from, wanted),
-                 bits_between(0, 2 * left - L));
+      store_some(to, from_pairs<T, 0>(values, from, wanted), bits_between(0, 2 * windows));
+      store_some(to + L, from_pairs<T, L / 2>(values, from, wanted),
+                 bits_between(0, 2 * windows - L));
     }
   }
 
@@ -1111,10 +1111,14 @@ const Kernels NDPOOL_ISA = {
      forward<Half, float>, forward<Brain, float>, forward<float, float>, forward<double, double>},
     {forward<uint8_t, int32_t>, forward<int8_t, int32_t>, forward<uint8_t, int32_t>,
      forward<int16_t, int32_t>, forward<uint16_t, int32_t>},
+#if defined(NDPOOL_AVX512)
     {direct<uint8_t, uint8_t>, direct<int8_t, int8_t>, direct<uint8_t, uint8_t>,
      direct<int16_t, int16_t>, direct<uint16_t, uint16_t>, direct<int32_t, int32_t>,
      direct<uint32_t, uint32_t>, direct<int64_t, int64_t>, direct<uint64_t, uint64_t>,
      direct<Half, float>, direct<Brain, float>, direct<float, float>, direct<double, double>},
+#else
+    {},
+#endif
     // gather, spread: sums of integers are the same for signed and unsigned; bool has none
     {nullptr, gathering<uint8_t, uint8_t>, gathering<uint8_t, uint8_t>,
      gathering<uint16_t, uint16_t>, gathering<uint16_t, uint16_t>, gathering<uint32_t, uint32_t>,

@@ -137,7 +137,7 @@ struct Kernels {
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
-  ForwardKernel direct[kKinds];
+  ForwardKernel direct[kKinds];  // null without masked loads
   BackwardKernel gather[kKinds], spread[kKinds];
   BackwardKernel scatter[kKinds];  // only in the baseline
 };
