@@ -96,9 +96,9 @@ is not what the code does.
 
 **gradient for**: what `…_backward` gives a gradient for. **pooled axes**: how many it pooled when
 tried; which of the array's axes they are, `axes=` says. **2nd order**: `double_backward` gives a
-gradient for `dy`, and for `x` where the kind is not linear. The other columns are words that the
-forward function takes, `nan_policy` being {" / ".join(map(repr, get_args(NanPolicy)))}; `help` of
-each function has the whole contract."""
+gradient for `dy`, and for `x` where that is not zero. The other columns are words that the forward
+function takes, `nan_policy` being {" / ".join(map(repr, get_args(NanPolicy)))}; `help` of each
+function has the whole contract."""
 _OWN = """## Words of its own
 
 The names that a word may be, where it may be some; otherwise its default."""
