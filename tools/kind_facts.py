@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 from unittest.mock import patch
 
 import ml_dtypes
@@ -237,3 +237,26 @@ def _second_order(name: str) -> str:
     ddx = np.random.default_rng(1).standard_normal(x.shape)
     _, for_x = ndpool.double_backward(name, ddx, dy, x, *sizes, **words)
     return "dy, x" if for_x.any() else "dy"
+
+
+def own_words(name: str) -> dict[str, str]:
+    """The keywords that are not everyone's: what they may be, or else what they are by default."""
+    function = getattr(ndpool, name)
+    hints = get_type_hints(function)
+    found = {}
+    for word, parameter in signature(function).parameters.items():
+        common = word in WORDS and word not in ("ties", "return_indices")
+        if common or word == "engine" or parameter.kind is not Parameter.KEYWORD_ONLY:
+            continue
+        choices = _choices(hints.get(word))
+        if word not in WORDS or choices:
+            found[word] = " / ".join(map(repr, choices)) or repr(parameter.default)
+    return found
+
+
+def _choices(hint: Any) -> list[Any]:
+    """The values of all Literals in a type; both bools where one is in it beside them."""
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    within = [choice for part in get_args(hint) for choice in _choices(part)]
+    return [False, True, *within] if within and bool in get_args(hint) else within

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import fill
+from typing import get_args
 
 from conventions import PEERS, Peer
-from kind_facts import CELLS, DIMENSIONS, DTYPES, SIZES, WORDS, Facts, facts, names
+from kind_facts import CELLS, DIMENSIONS, DTYPES, SIZES, WORDS, Facts, facts, names, own_words
+
+from ndpool.choices import NanPolicy
 
 PAGE = Path(__file__).parent.parent / "docs" / "kinds.md"
 Row = list[str]
@@ -25,6 +28,7 @@ def page() -> str:
         _HEAD,
         table(["ndpool.", "layer", "gradient for", "pooled axes", "`jvp`", "2nd order", *WORDS],
               [_kind(one) for one, *_ in found.values()]),
+        _OWN, table(["ndpool.", "words"], [row for name in names() if (row := _own(name))]),
         _FORWARD, merged(dtypes, _by_size(found, lambda one: one.forward)),
         _BACKWARD, merged(dtypes, _by_size(found, lambda one: one.backward)),
         _AXES, merged(dimensions, _by_size(found, lambda one: one.engines)),
@@ -49,6 +53,11 @@ def _kind(one: Facts) -> Row:
         f"`{one.name}`", f"`{one.layer}`", ", ".join(one.gradients), span(one.dimensions),
         one.jvp, one.second, *("yes" if word in one.words else "" for word in WORDS),
     ]  # fmt: skip
+
+
+def _own(name: str) -> Row | None:
+    words = [f"`{word}`: {value}" for word, value in own_words(name).items()]
+    return [f"`{name}`", "; ".join(words)] if words else None
 
 
 def span(numbers: tuple[int, ...]) -> str:
@@ -80,15 +89,19 @@ def _peer(peer: Peer) -> str:
     return f"### {peer.name}\n\n{fill(peer.about, 100)}\n\n" + table(["To get", "write"], rows)
 
 
-_HEAD = """# What each kind can do
+_HEAD = f"""# What each kind can do
 
 Written by `tools/make_kinds.py`, which tries every kind; do not edit. A test fails where this page
 is not what the code does.
 
 **gradient for**: what `…_backward` gives a gradient for. **pooled axes**: how many it pooled when
 tried; which of the array's axes they are, `axes=` says. **2nd order**: `double_backward` gives a
-gradient for `dy`, and for `x` where the kind is not linear. The other columns are words that the
-forward function takes; `help` of each function has the whole contract."""
+gradient for `dy`, and for `x` where that is not zero. The other columns are words that the forward
+function takes, `nan_policy` being {" / ".join(map(repr, get_args(NanPolicy)))}; `help` of each
+function has the whole contract."""
+_OWN = """## Words of its own
+
+The names that a word may be, where it may be some; otherwise its default."""
 _FORWARD = f"""## Forward, by dtype
 
 Who goes over the windows where the kernels were built, and y's dtype where it is not x's: "native"
