@@ -56,7 +56,7 @@ def test_every_kind_with_a_backward_has_a_derivative():
     """Those that have none, with the reason."""
     without = {
         "max_unpool": "its input is not pooled: max_unpool_backward is gather_winners",
-        "avg_pool_weights": "no kind, but avg_pool's gradient for its weights",
+        "avg_pool_weights": "no kind: the gradient of avg_pool for its weights",
     }
     kinds = {name.removesuffix("_backward") for name in ndpool.__all__ if "_backward" in name}
     assert kinds - {"double"} == set(SORTS) | set(without)

@@ -361,3 +361,11 @@ def test_random_cases_equal_torch():
         assert np.allclose(dx, theirs_x.grad.numpy(), rtol=1e-12, atol=1e-13), (seed, words)
         checked += 1
     assert checked > 350
+
+
+def test_weights_too_small_for_a_gradient_give_no_warning():
+    x, weights = np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([1e-320, 1e-320])
+    y = ndpool.avg_pool(x, (2,), weights=weights)
+    # true: two infinite gradients of opposite signs for each weight
+    dw = ndpool.avg_pool_weights_backward(np.ones((2, 1)), x, y, weights, (2,))
+    assert np.isnan(dw).all()

@@ -65,7 +65,8 @@ def avg_pool_weights_backward(
         return np.where(is_defined != 0, cells - mean, dtype.type(0))
 
     each = spread(parts, shapes, dtype, slope, x, y, is_defined, mask=mask)
-    return float_result(_summed_to(given.shape, each), given.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # of weights so small that parts are inf
+        return float_result(_summed_to(given.shape, each), given.dtype)
 
 
 def _summed_to(shape: tuple[int, ...], array: Array) -> Array:
