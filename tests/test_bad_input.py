@@ -103,7 +103,8 @@ FORMS = [
 OUTS = [
     Y[0], np.zeros((1, 2, 3, 4), "f4"), np.zeros((2, 3, 3), "f4"), Y.astype("f8"), Y.astype("i4"),
     Y.astype(">f4"), Y.tolist(), type(None), 3, "out", b"", Opaque(),
-    np.broadcast_to(np.float32(0), Y.shape),
+    np.broadcast_to(np.float32(0), Y.shape), np.ma.array(Y),
+    np.lib.stride_tricks.as_strided(np.zeros(99, "f4"), Y.shape, (4, 4, 4, 4)[: Y.ndim]),
 ]  # fmt: skip
 ENGINE_NAMES = ["", "cuda", "Numpy", "native ", 1, b"numpy", True, ("numpy",), np, Opaque(), []]
 THREADS = [0, -1, 2.0, "2", None, True, 2**70, (2,), float("nan"), np.float64(1)]

@@ -245,6 +245,10 @@ def test_bad_input():
         assert refusal(reduce, reduction=ufunc).startswith("reduction: expected a ufunc that redu")
     for function in (lambda a, axis: a, lambda a, axis: 3.0, np.cumsum):
         assert refusal(reduce, reduction=function).startswith("reduction: expected a function of ")
+    for function in (lambda a: 1, lambda *a: 1, int, float, None, "max"):
+        assert refusal(reduce, reduction=function).startswith(
+            "reduction: expected a NumPy ufunc, or"
+        )
     for junk in ("valid", "", None, True, ("pad",)):
         assert refusal(reduce, partial=junk).startswith("partial: expected 'trim', 'pad', 'keep'")
     assert refusal(reduce, fill=0).startswith("fill: expected None, unless partial='pad'")

@@ -56,7 +56,22 @@ def checked_target(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
         raise PoolTypeError("out", f"dtype {dtype}", f"dtype {out.dtype}")
     if not out.flags.writeable:
         raise PoolError("out", "an array that can be written to", "a read-only one")
+    if isinstance(out, np.ma.MaskedArray):
+        raise PoolTypeError("out", "an array without a mask", "a MaskedArray")
+    if _may_meet_itself(out):
+        raise PoolError("out", "elements of their own", f"shared ones: strides {out.strides}")
     return out
+
+
+def _may_meet_itself(array: Array) -> bool:
+    """Whether elements may share memory; never so for views that indexing or transposing makes."""
+    reach = array.itemsize  # of all axes of smaller steps together
+    steps = zip(map(abs, array.strides), array.shape, strict=True)
+    for step, size in sorted((step, size) for step, size in steps if size > 1):
+        if step < reach:
+            return array.size > 0
+        reach += step * (size - 1)
+    return False
 
 
 def delivered(y: Array, out: Array | None) -> Array:

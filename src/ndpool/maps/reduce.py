@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -92,7 +93,7 @@ def reduce_windows(
     if how == "exact":
         _refuse_rest(shapes)
     value = _fill(fill, how, x.dtype)
-    if not callable(reduction):
+    if not _takes_axis(reduction):
         expected = "a NumPy ufunc, or a function of (array, axis)"
         raise PoolTypeError("reduction", expected, shown(reduction))
     ufunc = _ufunc(reduction)
@@ -119,6 +120,18 @@ def _folded(x: Array, ufunc: np.ufunc, shapes: Geometry, dtype: np.dtype[Any], f
     if fill is None:
         return by_taps(x, ufunc, shapes, dtype)
     return by_filled_taps(x, ufunc, shapes, dtype, fill)
+
+
+def _takes_axis(reduction: Any) -> bool:
+    if not callable(reduction) or isinstance(reduction, type):
+        return False
+    try:
+        inspect.signature(reduction).bind(None, axis=-1)
+    except TypeError:
+        return isinstance(reduction, np.ufunc)
+    except ValueError:  # some compiled functions do not say
+        return True
+    return True
 
 
 def _ufunc(reduction: Any) -> np.ufunc | None:
