@@ -1065,14 +1065,14 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
       if (item == end) break;
     }
     if (const int64_t bad = check(walk, target, 0)) return bad;
+    next_dy.look(static_cast<const S*>(work.source) + walk.y);
+    next_dx.look(static_cast<const S*>(work.result) + walk.x);
     if constexpr (std::is_same_v<Way, Spread<S, T>>) {
       if (way.straight()) {
         way.add_straight(walk);
         continue;
       }
     }
-    next_dy.look(static_cast<const S*>(work.source) + walk.y);
-    next_dx.look(static_cast<const S*>(work.result) + walk.x);
     T* to = tile.at(walk);
     way.add(walk, target, to);
     if (to == whole) tile.write(walk.x);
