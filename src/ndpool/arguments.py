@@ -56,7 +56,7 @@ def checked_target(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
         raise PoolTypeError("out", f"dtype {dtype}", f"dtype {out.dtype}")
     if not out.flags.writeable:
         raise PoolError("out", "an array that can be written to", "a read-only one")
-    if isinstance(out, np.ma.MaskedArray):
+    if type(out) is not np.ndarray and isinstance(out, np.ma.MaskedArray):
         raise PoolTypeError("out", "an array without a mask", "a MaskedArray")
     if _may_meet_itself(out):
         raise PoolError("out", "elements of their own", f"shared ones: strides {out.strides}")
