@@ -155,6 +155,12 @@ class Pooling {
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
     const Kernels& kernels = *chosen.load();
+    if (kernels.stretches[kind]) {
+      if (const auto plan = stretches_plan(work, kind)) {
+        run(kernels.stretches[kind], work, static_cast<const Forward&>(*plan), bytes);
+        return;
+      }
+    }
     Forward direct;
     if (kernels.direct[kind] && make_direct(work, element_bytes(kind), direct)) {
       run(kernels.direct[kind], work, direct, bytes);
@@ -178,7 +184,8 @@ class Pooling {
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
     work.find_cells = kernels.find_cells;
-    const auto kernel = (plan->spread   ? kernels.spread
+    const auto kernel = (plan->line     ? kernels.line
+                         : plan->spread ? kernels.spread
                          : plan->gather ? kernels.gather
                                         : kernels_baseline.scatter)[kind];
     const int64_t bytes =
@@ -337,16 +344,37 @@ class Pooling {
     return forwards_[key] = plan;
   }
 
+  // Null where another way is faster. That is found out for arrays as they are here, without gaps;
+  // others are told at once.
+  std::shared_ptr<const ForwardPlan> stretches_plan(const Work& work, int kind) {
+    const int bytes = element_bytes(kind);
+    int64_t step = 1;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      if (work.inner != 1 || work.axis[a].x_step != step) return nullptr;
+      step *= work.axis[a].n;
+    }
+    const std::lock_guard<std::mutex> guard(lock_);
+    const auto found = stretches_.find(bytes);
+    if (found != stretches_.end()) return found->second;
+    auto plan = std::make_shared<ForwardPlan>();
+    if (!make_stretches(work, bytes, *plan)) plan = nullptr;
+    return stretches_[bytes] = plan;
+  }
+
   std::shared_ptr<const BackwardPlan> backward_plan(const Work& work, int kind) {
     const int bytes = element_bytes(kind);
     const int lanes = chosen.load()->vector_bytes / bytes;
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
-    const Key key{false, bytes, lanes, threads, work.inner, work.outer_count};
+    const bool line = chosen.load()->line[kind] && one_line(work);
+    const Key key{line, bytes, lanes, threads, work.inner, work.outer_count};
     const auto found = backwards_.find(key);
     if (found != backwards_.end()) return found->second;
     auto plan = std::make_shared<BackwardPlan>();
-    if (!make_backward(work, bytes, lanes, threads, *plan)) plan = nullptr;
+    if (!(line && make_line(work, bytes, lanes, *plan)) &&
+        !make_backward(work, bytes, lanes, threads, *plan)) {
+      plan = nullptr;
+    }
     return backwards_[key] = plan;
   }
 
@@ -356,6 +384,7 @@ class Pooling {
   std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_;
   std::map<Key, std::shared_ptr<const BackwardPlan>> backwards_;
   std::map<Key, std::shared_ptr<const SumsPlan>> sums_;
+  std::map<int, std::shared_ptr<const ForwardPlan>> stretches_;  // by the bytes of an element
 };
 
 // ---- what Python calls ----

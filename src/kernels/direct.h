@@ -61,6 +61,27 @@ class NanSeen {
   decltype(unordered<T>(Vec<T>{}, Vec<T>{})) seen_{};
 };
 
+template <class T>
+struct Best {
+  Vec<T> value;
+  Vec<Winner<T>> winner;
+};
+
+// `next`, unless what was found before is as good.
+template <bool kClean, bool kWinners, class T>
+inline void fold_in(Best<T>& best, Vec<T> next, Vec<Winner<T>> winner) {
+  if constexpr (kClean && !kWinners) {
+    best.value = greater<T>(next, best.value);
+  } else {
+    const auto wins = [&] {
+      if constexpr (kClean) return above<T>(next, best.value);
+      if constexpr (!kClean) return beats<T>(next, best.value);
+    }();
+    best.value = pick(wins, next, best.value);
+    if constexpr (kWinners) best.winner = pick(wins, winner, best.winner);
+  }
+}
+
 // What the vectors at the edges of a row need: there, some windows reach out of the row.
 template <class T>
 struct Edge {
@@ -192,49 +213,29 @@ class Direct {
     return !kClean || !nan;
   }
 
-  struct Best {
-    Vec<T> value;
-    Vec<Winner<T>> winner;
-  };
-
-  // `next`, unless what was found before is as good.
-  template <bool kClean, bool kWinners>
-  static inline void fold(Best& best, Vec<T> next, Vec<Winner<T>> winner) {
-    if constexpr (kClean && !kWinners) {
-      best.value = greater<T>(next, best.value);
-    } else {
-      const auto wins = [&] {
-        if constexpr (kClean) return above<T>(next, best.value);
-        if constexpr (!kClean) return beats<T>(next, best.value);
-      }();
-      best.value = pick(wins, next, best.value);
-      if constexpr (kWinners) best.winner = pick(wins, winner, best.winner);
-    }
-  }
-
   template <bool kClean, bool kWinners, bool kEdge>
-  inline Best window(const S* x, const Edge<T>& edge, NanSeen<T>& nan) const {
-    Best best = along<kClean, kWinners, kEdge>(x + offset_[0], edge, nan);
+  inline Best<T> window(const S* x, const Edge<T>& edge, NanSeen<T>& nan) const {
+    Best<T> best = along<kClean, kWinners, kEdge>(x + offset_[0], edge, nan);
     if constexpr (kWinners) best.winner += broadcast(static_cast<Winner<T>>(add_[0]));
     for (int64_t r = 1; r < rows_; ++r) {
-      Best next = along<kClean, kWinners, kEdge>(x + offset_[r], edge, nan);
+      Best<T> next = along<kClean, kWinners, kEdge>(x + offset_[r], edge, nan);
       if constexpr (kWinners) next.winner += broadcast(static_cast<Winner<T>>(add_[r]));
-      fold<kClean, kWinners>(best, next.value, next.winner);
+      fold_in<kClean, kWinners, T>(best, next.value, next.winner);
     }
     return best;
   }
 
   // The best of a row of each of L windows, the first of which begins there.
   template <bool kClean, bool kWinners, bool kEdge>
-  inline Best along(const S* x, const Edge<T>& edge, NanSeen<T>& nan) const {
-    Best best;
+  inline Best<T> along(const S* x, const Edge<T>& edge, NanSeen<T>& nan) const {
+    Best<T> best;
     const int64_t kernel = along_.kernel, dilation = along_.dilation;
     const auto take = [&](Vec<T> next, int64_t tap) {
       if (tap == 0) {
         best.value = next;
         best.winner = kEdge ? load(edge.first) : Vec<Winner<T>>{};
       } else {
-        fold<kClean, kWinners>(best, next, broadcast(static_cast<Winner<T>>(tap)));
+        fold_in<kClean, kWinners, T>(best, next, broadcast(static_cast<Winner<T>>(tap)));
       }
     };
     // an even and an odd tap are in the same two vectors

@@ -10,6 +10,8 @@
 // scatter instead, in the same order of additions.
 
 #include "direct.h"
+#include "line.h"
+#include "stretches.h"
 
 #ifndef NDPOOL_ISA
 #error "NDPOOL_ISA names the instruction set, as in kernels_avx2"
@@ -293,208 +295,6 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
 
 // ---- backward ----
 
-// The tap along axis a of the window cell at this offset.
-inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t offset) {
-  if (plan.tap_of[a]) return plan.tap_of[a][offset];
-  for (int i = work.axes - 1; i > a; --i) offset /= static_cast<uint64_t>(work.axis[i].kernel);
-  return static_cast<int64_t>(offset % static_cast<uint64_t>(work.axis[a].kernel));
-}
-
-// Is every winner a cell of its window inside the input? The tiles share the outputs out between
-// them; windows that lie inside as a whole need no look at single winners.
-// Winners of one byte are taken apart into taps, for as many windows at once as there are lanes.
-bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners, int64_t count,
-                uint16_t* target, uint16_t shift) {
-  constexpr int L = kLanes<uint16_t>;
-  Vec<uint16_t> inverse[kMostAxes], kernel[kMostAxes];
-  int axes[kMostAxes], split = 0;  // those that are divided by
-  for (int a = work.axes - 1; a > 0; --a) {
-    const auto size = static_cast<uint16_t>(work.axis[a].kernel);
-    if (size == 1) continue;
-    // one byte by a divisor of up to 256, exactly
-    inverse[split] = broadcast(static_cast<uint16_t>((65535 + size) / size));
-    kernel[split] = broadcast(size);
-    axes[split++] = a;
-  }
-  Vec<uint16_t> wrong{};
-  for (int64_t i = 0; i < count; i += L) {
-    Vec<uint16_t> rest;
-    if (i + L <= count) {
-      rest = widen_bytes(winners + i);
-    } else {  // what `windows` say beyond the run is zero, as the rest is
-      uint16_t last[L] = {};
-      for (int64_t f = i; f < count; ++f) last[f - i] = winners[f];
-      rest = load(last);
-    }
-    Vec<uint16_t> cell = load(windows.begin + i) + broadcast(shift);
-    for (int s = 0; s < split; ++s) {
-      const int a = axes[s];
-      const Vec<uint16_t> quotient = high_product(rest, inverse[s]);
-      const Vec<uint16_t> tap = rest - quotient * kernel[s];
-      wrong |= (Vec<uint16_t>)(tap - load(windows.first[a] + i) > load(windows.more[a] + i));
-      cell += tap * broadcast(windows.step[a]);
-      rest = quotient;
-    }
-    wrong |= (Vec<uint16_t>)(rest - load(windows.first[0] + i) > load(windows.more[0] + i));
-    store(target + i, cell + rest * broadcast(windows.step[0]));
-  }
-  uint16_t any = 0;
-  for (int lane = 0; lane < L; ++lane) any |= wrong[lane];
-  return any == 0;
-}
-
-class WinnerCheck {
- public:
-  WinnerCheck(const Work& work, const Backward& plan) : work_(work), plan_(plan) {
-    one_run_ = plan.inner_tiles == 1;
-    run_ = work.inner;
-    for (int a = work.axes - 1; a >= 0; --a) {
-      one_run_ &= plan.cut[a].tiles == 1 && work.axis[a].winner_step == run_;
-      run_ *= work.axis[a].out;
-    }
-  }
-
-  void look_at(const Walk& walk) {
-    any_border_ = !plan_.listed;
-    for (int a = 0; a < work_.axes; ++a) {
-      const Axis& along = work_.axis[a];
-      const int64_t tiles = plan_.cut[a].tiles;
-      begin_[a] = along.out / tiles * walk.tile[a] + least(along.out % tiles, walk.tile[a]);
-      end_[a] = begin_[a] + along.out / tiles + (walk.tile[a] < along.out % tiles);
-      left_[a] = most(begin_[a], least(end_[a], plan_.inside_from[a]));
-      right_[a] = most(left_[a], least(end_[a], plan_.inside_to[a]));
-      any_border_ |= left_[a] > begin_[a] || right_[a] < end_[a];
-    }
-  }
-
-  // 0, or 1 + the place in the winners of one that is not. Where cells are found, they go to
-  // `target`, counted from `shift` on.
-  int64_t operator()(const Walk& walk, uint16_t* target, uint16_t shift) {
-    if (plan_.found_run) {
-      const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-      if (work_.find_cells(work_, plan_.windows, winners, run_, target, shift)) return 0;
-    }
-    switch (work_.winner_bytes) {
-      case 1: return check<uint8_t>(walk);
-      case 2: return check<uint16_t>(walk);
-      default: return check<uint32_t>(walk);
-    }
-  }
-
- private:
-  template <class W>
-  int64_t check(const Walk& walk) {
-    // any offset at all is a cell of the window where the window has as many as the type counts
-    counted_ = static_cast<uint64_t>(work_.cells) > static_cast<W>(-1);
-    bool fine = true;
-    if (one_run_ && !counted_) {
-      counted_ = true;
-      fine = !any_from(static_cast<const W*>(work_.winners) + walk.winners, run_,
-                       static_cast<W>(work_.cells));
-    }
-    if (fine && counted_ && !any_border_) return 0;
-    return axis<W>(walk, 0, walk.winners + walk.inner, 0, !fine || !plan_.listed);
-  }
-
-  template <class W>
-  NDPOOL_RECURSIVE int64_t axis(const Walk& walk, int a, int64_t at, int tables, bool look) {
-    const bool before_last = a == work_.axes - 2;
-    if (a == work_.axes - 1) return row<W>(walk, at, tables, look);
-    for (int64_t o = begin_[a]; o < end_[a]; ++o) {
-      start_[a] = o * work_.axis[a].stride - work_.axis[a].before;
-      int more = tables;
-      if (plan_.listed && (o < left_[a] || o >= right_[a])) {
-        table_[more++] = plan_.inside[a] + number(a, o) * work_.cells;
-      }
-      const int64_t next = at + o * work_.axis[a].winner_step;
-      const int64_t bad =
-          before_last ? row<W>(walk, next, more, look) : axis<W>(walk, a + 1, next, more, look);
-      if (bad) return bad;
-    }
-    return 0;
-  }
-
-  // Of a window that reaches out of the input along axis a: its number among those.
-  int64_t number(int a, int64_t o) const {
-    return o < plan_.inside_from[a] ? o : o - plan_.inside_to[a] + plan_.inside_from[a];
-  }
-
-  template <class W>
-  int64_t row(const Walk& walk, int64_t at, int tables, bool look) {
-    const int a = work_.axes - 1;
-    const int64_t step = work_.axis[a].winner_step, count = walk.inner_count;
-    const W* winners = static_cast<const W*>(work_.winners) + at;
-    bool wrong = look;
-    if (!look && (tables > 0 || !counted_)) {
-      if (step == count) {
-        wrong = cells_wrong(winners + begin_[a] * step, (end_[a] - begin_[a]) * step, tables);
-      } else {
-        for (int64_t o = begin_[a]; !wrong && o < end_[a]; ++o) {
-          wrong = cells_wrong(winners + o * step, count, tables);
-        }
-      }
-    }
-    if (wrong) return look_for<W>(walk, at);  // the tables below are only for cells of the window
-    const uint8_t* inside = plan_.inside[a] + number(a, begin_[a]) * work_.cells;
-    for (int64_t o = begin_[a]; o < left_[a]; ++o, inside += work_.cells) {
-      for (int64_t i = 0; i < count; ++i) wrong |= !inside[winners[o * step + i]];
-    }
-    inside = plan_.inside[a] + number(a, right_[a]) * work_.cells;
-    for (int64_t o = right_[a]; o < end_[a]; ++o, inside += work_.cells) {
-      for (int64_t i = 0; i < count; ++i) wrong |= !inside[winners[o * step + i]];
-    }
-    return wrong ? look_for<W>(walk, at) : 0;
-  }
-
-  template <class W>
-  bool cells_wrong(const W* winners, int64_t count, int tables) const {
-    bool wrong = !counted_ && any_from(winners, count, static_cast<W>(work_.cells));
-    for (int t = 0; !wrong && t < tables; ++t) {
-      const uint8_t* inside = table_[t];
-      for (int64_t i = 0; i < count; ++i) wrong |= !inside[winners[i]];
-    }
-    return wrong;
-  }
-
-  // One by one: windows too large for tables, and the place of one that is known to be wrong.
-  template <class W>
-  NDPOOL_RECURSIVE int64_t look_for(const Walk& walk, int64_t at) {
-    const int last = work_.axes - 1;
-    for (int64_t o = begin_[last]; o < end_[last]; ++o) {
-      start_[last] = o * work_.axis[last].stride - work_.axis[last].before;
-      for (int64_t c = 0; c < walk.inner_count; ++c) {
-        const int64_t place = at + o * work_.axis[last].winner_step + c;
-        const auto winner = static_cast<uint64_t>(static_cast<const W*>(work_.winners)[place]);
-        bool inside = winner < static_cast<uint64_t>(work_.cells);
-        for (int a = last; inside && a >= 0; --a) {
-          const int64_t tap = tap_along(work_, plan_, a, winner);
-          const int64_t cell = start_[a] + tap * work_.axis[a].dilation;
-          inside = cell >= 0 && cell < work_.axis[a].n;
-        }
-        if (!inside) return 1 + place;
-      }
-    }
-    return 0;
-  }
-
-  const Work& work_;
-  const Backward& plan_;
-  bool one_run_;          // the winners of an outer cell are one tile and one run
-  int64_t run_;           // of so many
-  bool counted_ = false;  // known to be less than the cells of a window
-  bool any_border_ = true;
-  int64_t begin_[kMostAxes], end_[kMostAxes];   // outputs of the tile
-  int64_t left_[kMostAxes], right_[kMostAxes];  // those between reach over no edge
-  int64_t start_[kMostAxes];
-  const uint8_t* table_[kMostAxes];  // of the axes before the last along which the row is border
-};
-
-// Whether the winners along the last pooled axis stand next to each other.
-inline bool by_rows(const Work& work) {
-  return work.inner == 1 && work.axis[work.axes - 1].winner_step == 1;
-}
-
-// dy and the winners of a tile, with zero gradient outside the output.
 template <class S, class T>
 class GradientLoader {
  public:
@@ -1112,14 +912,21 @@ const Kernels NDPOOL_ISA = {
     {forward<uint8_t, int32_t>, forward<int8_t, int32_t>, forward<uint8_t, int32_t>,
      forward<int16_t, int32_t>, forward<uint16_t, int32_t>},
 #if defined(NDPOOL_AVX512)
+    {stretches<uint8_t>, stretches<int8_t>, stretches<uint8_t>, stretches<int16_t>,
+     stretches<uint16_t>, stretches<int32_t>, stretches<uint32_t>, stretches<int64_t>,
+     stretches<uint64_t>, nullptr, nullptr, stretches<float>, stretches<double>},
     {direct<uint8_t, uint8_t>, direct<int8_t, int8_t>, direct<uint8_t, uint8_t>,
      direct<int16_t, int16_t>, direct<uint16_t, uint16_t>, direct<int32_t, int32_t>,
      direct<uint32_t, uint32_t>, direct<int64_t, int64_t>, direct<uint64_t, uint64_t>,
      direct<Half, float>, direct<Brain, float>, direct<float, float>, direct<double, double>},
 #else
     {},
+    {},
 #endif
-    // gather, spread: sums of integers are the same for signed and unsigned; bool has none
+    // line, gather, spread: sums of integers are the same for signed and unsigned; bool has none
+    {nullptr, line_gather<uint8_t>, line_gather<uint8_t>, line_gather<uint16_t>,
+     line_gather<uint16_t>, line_gather<uint32_t>, line_gather<uint32_t>, line_gather<uint64_t>,
+     line_gather<uint64_t>, nullptr, nullptr, line_gather<float>, line_gather<double>},
     {nullptr, gathering<uint8_t, uint8_t>, gathering<uint8_t, uint8_t>,
      gathering<uint16_t, uint16_t>, gathering<uint16_t, uint16_t>, gathering<uint32_t, uint32_t>,
      gathering<uint32_t, uint32_t>, gathering<uint64_t, uint64_t>, gathering<uint64_t, uint64_t>,

@@ -14,10 +14,16 @@ constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are n
 constexpr int64_t kJointCells = 9;           // up to here one pass over all taps is fastest
 constexpr int64_t kDirectCells = 25;         // of a window that is folded without a tile
 constexpr double kDirectBytes = 64 << 10;    // of the input in a share of work
+constexpr int64_t kStretchCells = 16;        // of a window whose outer cells are gone over as a line
+constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
+constexpr int64_t kMostStretches = 2048;
 constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
 constexpr int64_t kChunk = 2048;             // outputs: from the last pass to the result in L1
 constexpr int64_t kMostChecked = 1 << 16;    // outputs times axes whose taps are listed one by one
 constexpr int64_t kSmallBytes = 8 << 10;     // an outer cell that is best scattered
+constexpr int64_t kMostLineTaps = 128;
+constexpr int64_t kMostAllowed = 1 << 14;     // outputs whose winners are checked one by one
+constexpr size_t kMostLineBytes = 256 << 10;  // of a line, around its ends
 constexpr int64_t kScatterRow = 1024;        // outputs read at a time
 constexpr int64_t kMostListed = 1 << 16;     // window cells whose taps are listed, not divided
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
@@ -200,6 +206,28 @@ void list_windows(const Work& work, BackwardPlan& plan) {
   plan.windows.begin = keep(std::move(begin));
 }
 
+// The bits of `allowed`, with room for what a last vector reads.
+std::vector<uint32_t> list_allowed(const Work& work, int64_t run) {
+  std::vector<uint32_t> allowed(static_cast<size_t>(run) + 64);
+  for (int64_t i = 0; i < run; ++i) {
+    uint32_t& bits = allowed[static_cast<size_t>(i)];
+    for (int64_t cell = 0; cell < work.cells; ++cell) {
+      int64_t place = i / work.inner, rest = cell;
+      bool inside = true;
+      for (int a = work.axes - 1; a >= 0; --a) {
+        const Axis& along = work.axis[a];
+        const int64_t at = place % along.out * along.stride - along.before +
+                           rest % along.kernel * along.dilation;
+        inside &= at >= 0 && at < along.n;
+        place /= along.out;
+        rest /= along.kernel;
+      }
+      bits |= uint32_t{inside} << cell;
+    }
+  }
+  return allowed;
+}
+
 }  // namespace
 
 bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan& plan) {
@@ -349,6 +377,93 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
   return true;
 }
 
+bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
+  if (work.inner != 1 || work.cells > kStretchCells || far_away(work) || work.outer_count == 0 ||
+      cells_of(work) > kStretchedCells) {
+    return false;
+  }
+  int64_t cells = 1, outputs = 1;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.x_step != cells || along.y_step != outputs) return false;
+    cells *= along.n;
+    outputs *= along.out;
+  }
+  const int lanes = 64 / element_bytes;
+  const bool gaps = element_bytes >= 4;  // outputs of other lanes can be brought together
+  // Where the window of each output begins, and which of its cells are inside.
+  std::vector<int64_t> offset(static_cast<size_t>(work.cells));
+  const auto place = [&](int64_t output, int64_t cell) {  // -1: outside
+    int64_t at = 0;
+    bool inside = true;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      const Axis& along = work.axis[a];
+      const int64_t i = output % along.out * along.stride - along.before +
+                        cell % along.kernel * along.dilation;
+      inside &= i >= 0 && i < along.n;
+      at += i * along.x_step;
+      output /= along.out;
+      cell /= along.kernel;
+    }
+    return std::pair(at, inside);
+  };
+  for (int64_t c = 0; c < work.cells; ++c) {
+    offset[static_cast<size_t>(c)] = place(0, c).first - place(0, 0).first;
+  }
+  std::vector<std::vector<uint64_t>> inside;  // of each stretch
+  auto& stretches = plan.kept_stretches;
+  int64_t lane = lanes;
+  for (int64_t o = 0; o < outputs; ++o) {
+    const int64_t begin = place(o, 0).first;
+    const int64_t next = stretches.empty() ? lanes : begin - stretches.back().x;
+    if (next >= lanes || next <= lane || (!gaps && next != lane + 1) || lane == lanes) {
+      if (static_cast<int64_t>(stretches.size()) == kMostStretches) return false;
+      stretches.push_back({begin, o, 0, -1, 0});
+      inside.emplace_back(static_cast<size_t>(work.cells));
+      lane = 0;
+    } else {
+      lane = next;
+    }
+    Stretch& stretch = stretches.back();
+    ++stretch.outputs;
+    stretch.lanes |= uint64_t{1} << lane;
+    for (int64_t c = 0; c < work.cells; ++c) {
+      inside.back()[static_cast<size_t>(c)] |= uint64_t{place(o, c).second} << lane;
+    }
+  }
+  int64_t edges = 0;
+  for (size_t i = 0; i < stretches.size(); ++i) {
+    Stretch& stretch = stretches[i];
+    bool whole = stretch.x >= 0 && stretch.x + offset.back() + lanes <= cells;
+    for (const uint64_t bits : inside[i]) whole &= bits == stretch.lanes;
+    if (whole) continue;
+    stretch.edge = edges++;
+    plan.kept_inside.insert(plan.kept_inside.end(), inside[i].begin(), inside[i].end());
+    for (int l = 0; l < 64; ++l) {
+      uint8_t first = 0;
+      for (size_t c = inside[i].size(); c-- > 0;) {
+        if (inside[i][c] >> l & 1) first = static_cast<uint8_t>(c);
+      }
+      plan.kept_first.push_back(first);
+    }
+  }
+  plan.line.count = static_cast<int64_t>(stretches.size());
+  plan.line.cells = cells;
+  plan.line.stretch = stretches.data();
+  plan.kept.push_back(std::move(offset));
+  plan.line.offset = plan.kept.back().data();
+  plan.line.inside = plan.kept_inside.data();
+  plan.line.first = plan.kept_first.data();
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  plan.inner_tile = 1;
+  count_items(work, plan);
+  plan.scratch = 64;
+  return true;
+}
+
 bool make_direct(const Work& work, int element_bytes, Forward& plan) {
   const Axis& last = work.axis[work.axes - 1];
   const int64_t rows = work.cells / last.kernel;
@@ -371,6 +486,75 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan) {
   plan.inner_tile = 1;
   count_items(work, plan);
   plan.scratch = 64;
+  return true;
+}
+
+bool one_line(const Work& work) {
+  int64_t step = work.inner;
+  if (work.inner > 1 && (work.inner_x_step != 1 || work.inner_y_step != 1)) return false;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.n != along.out || along.stride != 1) return false;
+    if (along.x_step != step || along.y_step != step || along.winner_step != step) return false;
+    step *= along.n;
+  }
+  for (int i = work.outers - 1; i >= 0; --i) {
+    const Outer& along = work.outer[i];
+    if (along.x_step != step || along.y_step != step || along.winner_step != step) return false;
+    step *= along.n;
+  }
+  return true;
+}
+
+bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& plan) {
+  if (work.winner_bytes != 1 || far_away(work)) return false;
+  // Each tap is a step for as many cells as there are lanes, whoever won; a scatter takes three to
+  // four for each cell. Measured on planes of 7x7 to 112x112: 3x3 gains, 5x5 does not.
+  const bool one_tile = cells_of(work) * element_bytes <= kMostTileBytes / (2 * kTogether);
+  if (4 * work.cells > (one_tile ? 5 : 16) * lanes || work.cells > kMostLineTaps) return false;
+  std::vector<int64_t> offsets{0}, winners{0};
+  int64_t step = work.inner, run = work.inner;
+  for (int a = work.axes - 1, weight = 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    std::vector<int64_t> further_offsets, further_winners;
+    for (int64_t tap = along.kernel - 1; tap >= 0; --tap) {
+      for (size_t i = 0; i < offsets.size(); ++i) {
+        further_offsets.push_back(offsets[i] + (along.before - tap * along.dilation) * step);
+        further_winners.push_back(winners[i] + tap * weight);
+      }
+    }
+    offsets = std::move(further_offsets), winners = std::move(further_winners);
+    step *= along.n;
+    run *= along.out;
+    weight *= static_cast<int>(along.kernel);
+  }
+  const int64_t reach = offsets.back() - offsets.front();
+  if (carved(2 * (reach + kLineBlock), element_bytes + 1) > kMostLineBytes) return false;
+  plan.line = true;
+  plan.inner_tile = std::max<int64_t>(1, work.inner);
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  const double rows = kDirectBytes / (cells_of(work) * element_bytes) *
+                      static_cast<double>(work.axis[0].out);
+  if (rows < static_cast<double>(work.axis[0].out)) {
+    plan.cut[0].tile = std::max<int64_t>(1, static_cast<int64_t>(rows));
+    plan.cut[0].tiles = ceil_div(work.axis[0].out, plan.cut[0].tile);
+  }
+  count_items(work, plan);
+  const auto taps = static_cast<int64_t>(offsets.size());
+  plan.kept.push_back(std::move(offsets));
+  const int64_t* at = plan.kept.back().data();
+  plan.kept.push_back(std::move(winners));
+  plan.line_taps = {taps, at, plan.kept.back().data()};
+  list_offsets(work, plan);
+  if (plan.cut[0].tiles == 1 && work.cells <= 32 && run <= kMostAllowed) {
+    plan.kept_allowed = list_allowed(work, run);
+    plan.allowed = plan.kept_allowed.data();
+  }
+  plan.scratch = carved(2 * (reach + kLineBlock), element_bytes) +
+                 carved(2 * (reach + kLineBlock), 1) + carved(kLineBlock, element_bytes);
   return true;
 }
 

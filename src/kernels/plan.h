@@ -10,6 +10,9 @@ namespace ndpool {
 
 struct ForwardPlan : Forward {
   std::list<std::vector<int64_t>> kept;  // what the pointers in it point to
+  std::vector<Stretch> kept_stretches;
+  std::vector<uint64_t> kept_inside;
+  std::vector<uint8_t> kept_first;
 };
 
 struct BackwardPlan : Backward {
@@ -17,6 +20,7 @@ struct BackwardPlan : Backward {
   std::list<std::vector<int32_t>> kept_taps;
   std::list<std::vector<uint8_t>> kept_inside;
   std::list<std::vector<uint16_t>> kept_windows;
+  std::vector<uint32_t> kept_allowed;
   std::vector<Taps> combinations_kept;
 };
 
@@ -26,6 +30,12 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
 // For small windows over rows of neighbouring cells, that are folded without a tile. False for
 // others.
 bool make_direct(const Work& work, int element_bytes, Forward& plan);
+// Whether dy, dx and the winners are each one line of cells, in the same order.
+bool one_line(const Work& work);
+// For backward over such a line, where each tap is one shift of all of it. False for others.
+bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& plan);
+// For small windows over outer cells of neighbouring cells. False where another way is faster.
+bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
 bool make_backward(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 
 }  // namespace ndpool

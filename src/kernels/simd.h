@@ -261,6 +261,77 @@ class Lanes {
   Bytes wanted_;
 };
 
+#if defined(NDPOOL_AVX512)
+// The bits of a mask from kFrom on. (GCC 12 takes them through general registers and back.)
+template <class Mask, int kFrom>
+inline Mask bits_from(__mmask64 mask) {
+  if constexpr (std::is_same_v<Mask, __mmask64>) {
+    return mask;
+  } else {
+    Mask bits;
+    __asm__("kshiftrq %2, %1, %0" : "=k"(bits) : "k"(mask), "i"(kFrom));
+    return bits;
+  }
+}
+inline __m512 add_some(__mmask16 m, Vec<float> a, Vec<float> b) {
+  return _mm512_mask_add_ps(a, m, a, b);
+}
+inline __m512d add_some(__mmask8 m, Vec<double> a, Vec<double> b) {
+  return _mm512_mask_add_pd(a, m, a, b);
+}
+inline Vec<uint8_t> add_some(__mmask64 m, Vec<uint8_t> a, Vec<uint8_t> b) {
+  return (Vec<uint8_t>)_mm512_mask_add_epi8((__m512i)a, m, (__m512i)a, (__m512i)b);
+}
+inline Vec<uint16_t> add_some(__mmask32 m, Vec<uint16_t> a, Vec<uint16_t> b) {
+  return (Vec<uint16_t>)_mm512_mask_add_epi16((__m512i)a, m, (__m512i)a, (__m512i)b);
+}
+inline Vec<uint32_t> add_some(__mmask16 m, Vec<uint32_t> a, Vec<uint32_t> b) {
+  return (Vec<uint32_t>)_mm512_mask_add_epi32((__m512i)a, m, (__m512i)a, (__m512i)b);
+}
+inline Vec<uint64_t> add_some(__mmask8 m, Vec<uint64_t> a, Vec<uint64_t> b) {
+  return (Vec<uint64_t>)_mm512_mask_add_epi64((__m512i)a, m, (__m512i)a, (__m512i)b);
+}
+template <int kLanes>
+struct MaskOf;
+template <>
+struct MaskOf<8> {
+  using type = __mmask8;
+};
+template <>
+struct MaskOf<16> {
+  using type = __mmask16;
+};
+template <>
+struct MaskOf<32> {
+  using type = __mmask32;
+};
+template <>
+struct MaskOf<64> {
+  using type = __mmask64;
+};
+#endif
+
+// sum[u] + values where the winner beside them is `wanted`, sum[u] elsewhere; for 64 values.
+template <class T, int... kVector>
+inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const T* values, Vec<T>* sum,
+                            std::integer_sequence<int, kVector...>) {
+  constexpr int L = kLanes<T>;
+  static_assert(sizeof...(kVector) * L == 64);
+#if defined(NDPOOL_AVX512)
+  const __mmask64 won = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(winners),
+                                               _mm512_set1_epi8(static_cast<char>(wanted)));
+  using Mask = typename MaskOf<L>::type;
+  ((sum[kVector] = (Vec<T>)add_some(bits_from<Mask, kVector * L>(won), sum[kVector],
+                                    load(values + kVector * L))),
+   ...);
+#else
+  const Lanes<T> lanes(wanted);
+  ((sum[kVector] = lanes.add_where_equal(winners + kVector * L, values + kVector * L,
+                                         sum[kVector])),
+   ...);
+#endif
+}
+
 // Bytes of winners, one for each lane of T.
 template <class T>
 inline Vec<Winner<T>> widen_winners(const uint8_t* from) {
@@ -284,6 +355,20 @@ inline Vec<Winner<T>> widen_winners(const uint8_t* from) {
     return wide;
 #endif
   }
+}
+
+// Each lane of `bits` by as much as that of `by`; nothing is left from 32 on.
+inline Vec<uint32_t> shifted_right(Vec<uint32_t> bits, Vec<uint32_t> by) {
+#if defined(NDPOOL_AVX512)
+  return (Vec<uint32_t>)_mm512_srlv_epi32((__m512i)bits, (__m512i)by);
+#elif defined(__AVX2__)
+  return (Vec<uint32_t>)_mm256_srlv_epi32((__m256i)bits, (__m256i)by);
+#else
+  for (int lane = 0; lane < kLanes<uint32_t>; ++lane) {
+    bits[lane] = by[lane] < 32 ? bits[lane] >> by[lane] : 0;
+  }
+  return bits;
+#endif
 }
 
 // Lanes from kFrom on, each twice.

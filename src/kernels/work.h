@@ -13,6 +13,7 @@ namespace ndpool {
 constexpr int kMostAxes = 6;
 constexpr int kMostOuter = 64;
 constexpr int kTogether = 8;  // outer cells that a scatter goes over side by side
+constexpr int64_t kLineBlock = 64;  // cells of a line that go side by side
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
 constexpr int kMostPasses = 8 * kMostAxes;
@@ -77,7 +78,24 @@ struct Cut {
   int64_t class_step, slot_step;  // in the tile
 };
 
+// As many neighbouring cells as a vector has lanes, in some of which windows begin.
+struct Stretch {
+  int64_t x, y;      // the first cell and the first output, from where the outer cell begins
+  int64_t outputs;   // of the windows that begin here
+  int64_t edge;      // -1: all cells are inside the outer cell; else the number of its masks
+  uint64_t lanes;    // where windows begin
+};
+
+struct Stretches {
+  int64_t count, cells;     // of them; of the input in an outer cell
+  const Stretch* stretch;
+  const int64_t* offset;    // of each cell of a window
+  const uint64_t* inside;   // at an edge: of each cell of the window, the lanes where it is inside
+  const uint8_t* first;     // at an edge: of each lane, the first cell that is inside
+};
+
 struct Forward {
+  Stretches line;  // of small outer cells; all else here is then for the walk alone
   Cut cut[kMostAxes];
   int64_t inner_tile, inner_tiles, items;  // items: tiles in all
   int passes;
@@ -101,6 +119,7 @@ struct Backward {
   int64_t inner_tile, inner_tiles, items;
   bool gather;               // the cells of dx ask for their windows; else these ask for cells
   bool spread;               // with no sums; then `gather` too
+  bool line;                 // all outer cells as one line: see make_line
   int64_t together;          // 1 or kTogether
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input
@@ -115,6 +134,9 @@ struct Backward {
   int64_t inside_from[kMostAxes], inside_to[kMostAxes];
   const uint8_t* inside[kMostAxes];
   bool listed;
+  // Of each output of an outer cell, as bits: the cells of its window inside the input. Or null.
+  const uint32_t* allowed;
+  Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
   int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
   Windows windows;    // of those
   size_t scratch;
@@ -137,8 +159,8 @@ struct Kernels {
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
-  ForwardKernel direct[kKinds];  // null without masked loads
-  BackwardKernel gather[kKinds], spread[kKinds];
+  ForwardKernel stretches[kKinds], direct[kKinds];  // null without masked loads
+  BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
   BackwardKernel scatter[kKinds];  // only in the baseline
 };
 
