@@ -184,10 +184,11 @@ class Pooling {
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
     work.find_cells = kernels.find_cells;
-    const auto kernel = (plan->line     ? kernels.line
-                         : plan->spread ? kernels.spread
-                         : plan->gather ? kernels.gather
-                                        : kernels_baseline.scatter)[kind];
+    const auto kernel = (plan->in_pieces ? kernels.pieces
+                         : plan->line    ? kernels.line
+                         : plan->spread  ? kernels.spread
+                         : plan->gather  ? kernels.gather
+                                         : kernels_baseline.scatter)[kind];
     const int64_t bytes =
         cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
     return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;
@@ -330,7 +331,7 @@ class Pooling {
     return work;
   }
 
-  using Key = std::tuple<bool, int, int, int, int64_t, int64_t>;
+  using Key = std::tuple<int, int, int, int, int64_t, int64_t>;
 
   std::shared_ptr<const ForwardPlan> forward_plan(const Work& work, int kind) {
     const int bytes = wide(kind) ? 4 : element_bytes(kind);
@@ -361,21 +362,33 @@ class Pooling {
     return stretches_[bytes] = plan;
   }
 
-  std::shared_ptr<const BackwardPlan> backward_plan(const Work& work, int kind) {
+  std::shared_ptr<const BackwardPlan> backward_plan(Work& work, int kind) {
     const int bytes = element_bytes(kind);
     const int lanes = chosen.load()->vector_bytes / bytes;
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
-    const bool line = chosen.load()->line[kind] && one_line(work);
-    const Key key{line, bytes, lanes, threads, work.inner, work.outer_count};
-    const auto found = backwards_.find(key);
-    if (found != backwards_.end()) return found->second;
-    auto plan = std::make_shared<BackwardPlan>();
-    if (!(line && make_line(work, bytes, lanes, *plan)) &&
-        !make_backward(work, bytes, lanes, threads, *plan)) {
-      plan = nullptr;
+    const Kernels& kernels = *chosen.load();
+    enum Way { kAny, kLine, kPieces };
+    const auto made = [&](Way way, auto make) {
+      const Key key{way, bytes, lanes, threads, work.inner, work.outer_count};
+      const auto found = backwards_.find(key);
+      if (found != backwards_.end()) return found->second;
+      auto plan = std::make_shared<BackwardPlan>();
+      if (!make(*plan)) plan = nullptr;
+      return backwards_[key] = plan;
+    };
+    if (kernels.pieces[kind] && windows_apart(work, bytes)) {
+      const auto plan = made(kPieces, [&](auto& p) { return make_pieces(work, bytes, p); });
+      if (plan) {
+        split_first(work, plan->first_windows);
+        return plan;
+      }
     }
-    return backwards_[key] = plan;
+    if (kernels.line[kind] && one_line(work)) {
+      const auto plan = made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, p); });
+      if (plan) return plan;
+    }
+    return made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });
   }
 
   std::vector<int64_t> shape_, y_shape_, x_steps_, y_steps_, pooled_;

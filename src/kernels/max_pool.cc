@@ -11,6 +11,7 @@
 
 #include "direct.h"
 #include "line.h"
+#include "pieces.h"
 #include "stretches.h"
 
 #ifndef NDPOOL_ISA
@@ -923,7 +924,14 @@ const Kernels NDPOOL_ISA = {
     {},
     {},
 #endif
-    // line, gather, spread: sums of integers are the same for signed and unsigned; bool has none
+    // backward: sums of integers are the same for signed and unsigned; bool has none
+#if defined(NDPOOL_AVX512)
+    {nullptr, nullptr, nullptr, nullptr, nullptr, in_pieces<uint32_t>, in_pieces<uint32_t>,
+     in_pieces<uint64_t>, in_pieces<uint64_t>, nullptr, nullptr, in_pieces<float>,
+     in_pieces<double>},
+#else
+    {},
+#endif
     {nullptr, line_gather<uint8_t>, line_gather<uint8_t>, line_gather<uint16_t>,
      line_gather<uint16_t>, line_gather<uint32_t>, line_gather<uint32_t>, line_gather<uint64_t>,
      line_gather<uint64_t>, nullptr, nullptr, line_gather<float>, line_gather<double>},

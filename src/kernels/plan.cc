@@ -24,6 +24,8 @@ constexpr int64_t kSmallBytes = 8 << 10;     // an outer cell that is best scatt
 constexpr int64_t kMostLineTaps = 128;
 constexpr int64_t kMostAllowed = 1 << 14;     // outputs whose winners are checked one by one
 constexpr size_t kMostLineBytes = 256 << 10;  // of a line, around its ends
+constexpr double kPieceCells = 4096;          // of an outer cell whose windows do not overlap
+constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be split
 constexpr int64_t kScatterRow = 1024;        // outputs read at a time
 constexpr int64_t kMostListed = 1 << 16;     // window cells whose taps are listed, not divided
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
@@ -489,6 +491,132 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan) {
   return true;
 }
 
+// Whether the windows cover the input side by side.
+bool tiled(const Work& work) {
+  bool all = true;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    all &= along.stride == along.kernel && along.dilation == 1 && along.before == 0 &&
+           along.n == along.out * along.kernel;
+  }
+  return all;
+}
+
+// (Long rows of windows of two cells have a way of their own, which is faster by a fifth.)
+bool windows_apart(const Work& work, int element_bytes) {
+  if (work.inner != 1 || work.cells > 255 || element_bytes < 4 || far_away(work)) return false;
+  const Axis& last = work.axis[work.axes - 1];
+  if (tiled(work) && last.kernel == 2 && last.out * element_bytes >= 3 * 64) return false;
+  int64_t cells = 1, outputs = 1;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.x_step != cells || along.y_step != outputs || along.winner_step != outputs ||
+        along.stride <= (along.kernel - 1) * along.dilation) {
+      return false;
+    }
+    cells *= along.n;
+    outputs *= along.out;
+  }
+  return cells > 0 && outputs > 0;
+}
+
+void split_first(Work& work, int64_t windows) {
+  Axis& first = work.axis[0];
+  if (windows == first.out) return;
+  const int64_t parts = first.out / windows, by = windows * first.stride;
+  work.outer[work.outers++] = {parts, by * first.x_step, windows * first.y_step,
+                               windows * first.winner_step};
+  work.outer_count *= parts;
+  first.n = by;
+  first.out = windows;
+}
+
+// How many windows along the first axis make some thousand cells, where they cover it exactly.
+int64_t windows_at_once(const Work& work) {
+  const Axis& first = work.axis[0];
+  if (first.n != first.out * first.stride || first.before > 0 || work.outers == kMostOuter) {
+    return first.out;
+  }
+  const double each = cells_of(work) / static_cast<double>(first.out);
+  int64_t windows = 1;
+  for (int64_t some = 2; some <= first.out; ++some) {
+    if (static_cast<double>(some) * each > kPieceCells) break;
+    if (first.out % some == 0) windows = some;
+  }
+  return windows;
+}
+
+bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
+  Work work = given;
+  plan.first_windows = windows_at_once(work);
+  split_first(work, plan.first_windows);
+  int64_t cells, outputs;
+  cells = static_cast<int64_t>(cells_of(work));
+  outputs = 1;
+  for (int a = 0; a < work.axes; ++a) outputs *= work.axis[a].out;
+  if (cells > kMostPieceCells) return false;
+  const int lanes = 64 / element_bytes;
+  // the output that each cell is in the window of, or -1, and where there
+  const auto window = [&](int64_t cell) {
+    int64_t output = 0, tap = 0, y_step = 1, tap_step = 1;
+    bool found = true;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      const Axis& along = work.axis[a];
+      const int64_t at = cell % along.n + along.before, in = at % along.stride;
+      cell /= along.n;
+      found &= in % along.dilation == 0 && in / along.dilation < along.kernel &&
+               at / along.stride < along.out;
+      output += at / along.stride * y_step;
+      tap += in / along.dilation * tap_step;
+      y_step *= along.out;
+      tap_step *= along.kernel;
+    }
+    return found ? std::pair(output, tap) : std::pair<int64_t, int64_t>(-1, 255);
+  };
+  int64_t lowest = 0, highest = 0;  // outputs of the piece
+  for (int64_t cell = 0; cell < cells; ++cell) {
+    const auto [output, tap] = window(cell);
+    bool next = cell == 0 || plan.kept_pieces.back().cells == lanes;
+    if (!next && output >= 0) {
+      next = highest >= 0 &&
+             std::max(output, highest) - std::min(output, lowest) >= lanes;
+    }
+    if (next) {
+      if (cell > 0) plan.kept_pieces.back().y = lowest;
+      plan.kept_pieces.push_back({cell, 0, 0, {}, {}});
+      lowest = outputs, highest = -1;
+    }
+    Piece& piece = plan.kept_pieces.back();
+    if (output >= 0) lowest = std::min(lowest, output), highest = std::max(highest, output);
+    piece.y = lowest;
+    piece.wanted[piece.cells++] = static_cast<uint8_t>(tap);
+  }
+  for (Piece& piece : plan.kept_pieces) {
+    // as many outputs as there are lanes can be read, where there are as many at all
+    piece.y = std::max<int64_t>(0, std::min(piece.y, outputs - lanes));
+    for (int64_t i = 0; i < piece.cells; ++i) {
+      const int64_t output = window(piece.x + i).first;
+      if (output >= 0) piece.from[i] = static_cast<uint8_t>(output - piece.y);
+    }
+  }
+  plan.in_pieces = true;
+  plan.pieces = static_cast<int64_t>(plan.kept_pieces.size());
+  plan.piece = plan.kept_pieces.data();
+  plan.inner_tile = 1;
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  count_items(work, plan);
+  list_offsets(work, plan);
+  if (work.cells <= 32 && outputs <= kMostAllowed) {
+    plan.kept_allowed = list_allowed(work, outputs);
+    plan.allowed = plan.kept_allowed.data();
+  }
+  plan.scratch = 64;
+  return true;
+}
+
 bool one_line(const Work& work) {
   int64_t step = work.inner;
   if (work.inner > 1 && (work.inner_x_step != 1 || work.inner_y_step != 1)) return false;
@@ -583,12 +711,8 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
   const double bytes_behind = cells_behind * element_bytes;
   const bool one_tile = bytes_behind <= kMostTileBytes / (2 * kTogether);
   const bool small = plan.found_run && bytes_behind <= kSmallBytes;
-  plan.spread = work.winner_bytes == 1 && work.inner == 1 && work.axis[work.axes - 1].kernel == 2;
-  for (int a = 0; a < work.axes; ++a) {
-    const Axis& along = work.axis[a];
-    plan.spread &= along.stride == along.kernel && along.dilation == 1 && along.before == 0 &&
-                   along.n == along.out * along.kernel;
-  }
+  plan.spread = work.winner_bytes == 1 && work.inner == 1 && tiled(work) &&
+                work.axis[work.axes - 1].kernel == 2;
   const int64_t taps = one_tile ? 9 * combinations : 4 * lanes;
   plan.gather = work.winner_bytes == 1 &&
                 (plan.spread || (!small && combinations <= std::min<int64_t>(64, 4 * classes) &&

@@ -21,6 +21,7 @@ struct BackwardPlan : Backward {
   std::list<std::vector<uint8_t>> kept_inside;
   std::list<std::vector<uint16_t>> kept_windows;
   std::vector<uint32_t> kept_allowed;
+  std::vector<Piece> kept_pieces;
   std::vector<Taps> combinations_kept;
 };
 
@@ -36,6 +37,12 @@ bool one_line(const Work& work);
 bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& plan);
 // For small windows over outer cells of neighbouring cells. False where another way is faster.
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
+// Whether no cell is in two windows, in arrays without gaps.
+bool windows_apart(const Work& work, int element_bytes);
+// For backward over such. The plan is for smaller outer cells: see `split_first`. False for others.
+bool make_pieces(const Work& work, int element_bytes, BackwardPlan& plan);
+// Make as many windows along the first axis an outer cell of their own.
+void split_first(Work& work, int64_t windows);
 bool make_backward(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 
 }  // namespace ndpool

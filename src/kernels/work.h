@@ -94,6 +94,13 @@ struct Stretches {
   const uint8_t* first;     // at an edge: of each lane, the first cell that is inside
 };
 
+// As many neighbouring cells of dx as a vector has lanes, or fewer, each in one window at most; of
+// each lane: which of the outputs from `y` on it asks, and for which winner.
+struct Piece {
+  int64_t x, y, cells;
+  uint8_t from[16], wanted[16];
+};
+
 struct Forward {
   Stretches line;  // of small outer cells; all else here is then for the walk alone
   Cut cut[kMostAxes];
@@ -119,6 +126,7 @@ struct Backward {
   int64_t inner_tile, inner_tiles, items;
   bool gather;               // the cells of dx ask for their windows; else these ask for cells
   bool spread;               // with no sums; then `gather` too
+  bool in_pieces;            // see make_pieces
   bool line;                 // all outer cells as one line: see make_line
   int64_t together;          // 1 or kTogether
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
@@ -134,6 +142,8 @@ struct Backward {
   int64_t inside_from[kMostAxes], inside_to[kMostAxes];
   const uint8_t* inside[kMostAxes];
   bool listed;
+  int64_t first_windows, pieces;
+  const Piece* piece;  // of an outer cell, where its windows do not overlap
   // Of each output of an outer cell, as bits: the cells of its window inside the input. Or null.
   const uint32_t* allowed;
   Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
@@ -160,7 +170,7 @@ struct Kernels {
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
   ForwardKernel stretches[kKinds], direct[kKinds];  // null without masked loads
-  BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
+  BackwardKernel pieces[kKinds], line[kKinds], gather[kKinds], spread[kKinds];
   BackwardKernel scatter[kKinds];  // only in the baseline
 };
 
