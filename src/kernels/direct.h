@@ -15,6 +15,8 @@ template <class S, class T>
 inline Vec<T> load_cells(const S* from) {
   if constexpr (std::is_same_v<S, T>) {
     return load(from);
+  } else if constexpr (std::is_same_v<T, int16_t>) {
+    return in_order(load(reinterpret_cast<const int16_t*>(from)));
   } else {
     T cells[kLanes<T>];
     for (int lane = 0; lane < kLanes<T>; ++lane) cells[lane] = widen(from[lane]);
@@ -35,6 +37,9 @@ template <class S, class T>
 inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
 #if defined(NDPOOL_AVX512)
   if constexpr (std::is_same_v<S, T>) return load_masked(from, bits, low);
+  if constexpr (!std::is_same_v<S, T> && std::is_same_v<T, int16_t>) {
+    return in_order(load_masked(reinterpret_cast<const int16_t*>(from), bits, in_order(low)));
+  }
 #endif
   T cells[kLanes<T>];
   for (int lane = 0; lane < kLanes<T>; ++lane) {
@@ -45,20 +50,23 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
 
 #if defined(NDPOOL_AVX512)
 
-// Whether any of the lanes it was shown is NaN.
-template <class T>
-class NanSeen {
+// Whether any of the lanes it was shown is not in order: NaN, of halves as integers -0.0 too.
+template <class S, class T>
+class Disorder {
  public:
   void look(Vec<T> a, Vec<T> b) {
     if constexpr (std::is_floating_point_v<T>) seen_ |= unordered<T>(a, b);
+    if constexpr (kIntegers) seen_ |= (Seen)(out_of_order<S>(a) | out_of_order<S>(b));
   }
   explicit operator bool() const {
-    if constexpr (std::is_floating_point_v<T>) return any(seen_);
+    if constexpr (std::is_floating_point_v<T> || kIntegers) return any(seen_);
     return false;
   }
 
  private:
-  decltype(unordered<T>(Vec<T>{}, Vec<T>{})) seen_{};
+  static constexpr bool kIntegers = std::is_same_v<T, int16_t> && !std::is_same_v<S, T>;
+  using Seen = decltype(unordered<T>(Vec<T>{}, Vec<T>{}));
+  Seen seen_{};
 };
 
 template <class T>
@@ -117,9 +125,12 @@ class Direct {
     rows_ = 0;
   }
 
-  void write(const Walk& walk) {
+  // False where values are not in order as T, and then not all is written.
+  bool write(const Walk& walk) {
+    in_order_ = true;
     const int64_t y = walk.y + begin_[last_] * along_.y_step;
     axis(0, static_cast<const S*>(work_.source) + walk.x, y);
+    return in_order_;
   }
 
  private:
@@ -190,35 +201,39 @@ class Direct {
     constexpr std::true_type yes;
     constexpr std::false_type no;
     if (winners ? go(yes, yes) : go(yes, no)) return;
-    winners ? go(no, yes) : go(no, no);  // once more: there is a NaN
+    if constexpr (std::is_floating_point_v<T>) {
+      winners ? go(no, yes) : go(no, no);  // once more: there is a NaN
+    } else {
+      in_order_ = false;
+    }
   }
 
   template <bool kClean, bool kWinners>
   inline bool vectors(const S* x, S* to, uint8_t* winners) const {
     const Edge<T>* edge = edges_;
     const int64_t count = count_[last_];
-    NanSeen<T> nan;
+    Disorder<S, T> disorder;
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
       if (o == edge->at) {
-        const auto best = window<kClean, kWinners, true>(x, *edge, nan);
+        const auto best = window<kClean, kWinners, true>(x, *edge, disorder);
         put(to + o, best.value, edge->store);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
         ++edge;
       } else {
-        const auto best = window<kClean, kWinners, false>(x, *edge, nan);
+        const auto best = window<kClean, kWinners, false>(x, *edge, disorder);
         put(to + o, best.value);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
       }
     }
-    return !kClean || !nan;
+    return !kClean || !disorder;
   }
 
   template <bool kClean, bool kWinners, bool kEdge>
-  inline Best<T> window(const S* x, const Edge<T>& edge, NanSeen<T>& nan) const {
-    Best<T> best = along<kClean, kWinners, kEdge>(x + offset_[0], edge, nan);
+  inline Best<T> window(const S* x, const Edge<T>& edge, Disorder<S, T>& disorder) const {
+    Best<T> best = along<kClean, kWinners, kEdge>(x + offset_[0], edge, disorder);
     if constexpr (kWinners) best.winner += broadcast(static_cast<Winner<T>>(add_[0]));
     for (int64_t r = 1; r < rows_; ++r) {
-      Best<T> next = along<kClean, kWinners, kEdge>(x + offset_[r], edge, nan);
+      Best<T> next = along<kClean, kWinners, kEdge>(x + offset_[r], edge, disorder);
       if constexpr (kWinners) next.winner += broadcast(static_cast<Winner<T>>(add_[r]));
       fold_in<kClean, kWinners, T>(best, next.value, next.winner);
     }
@@ -227,7 +242,7 @@ class Direct {
 
   // The best of a row of each of L windows, the first of which begins there.
   template <bool kClean, bool kWinners, bool kEdge>
-  inline Best<T> along(const S* x, const Edge<T>& edge, NanSeen<T>& nan) const {
+  inline Best<T> along(const S* x, const Edge<T>& edge, Disorder<S, T>& disorder) const {
     Best<T> best;
     const int64_t kernel = along_.kernel, dilation = along_.dilation;
     const auto take = [&](Vec<T> next, int64_t tap) {
@@ -243,7 +258,7 @@ class Direct {
     for (int64_t tap = 0; tap < kernel; tap += at_once, x += at_once * dilation) {
       const Vec<T> a = cells<kEdge>(x, edge.load[tap][0]);
       const Vec<T> b = cells<kEdge>(x + L, edge.load[tap][1]);
-      if constexpr (kClean) nan.look(a, b);
+      if constexpr (kClean) disorder.look(a, b);
       take(every_second<0>(a, b, lanes), tap);
       if (at_once == 2 && tap + 1 < kernel) take(every_second<1>(a, b, lanes), tap + 1);
     }
@@ -272,6 +287,7 @@ class Direct {
   const int last_;
   const Axis along_;
   const T low_;
+  bool in_order_ = true;
   int64_t begin_[kMostAxes], count_[kMostAxes];  // outputs of the tile
   int64_t start_ = 0;                            // the first window's first cell in its row
   Edge<T> edges_[kMostEdges + 1];                // the last is nowhere
@@ -288,6 +304,21 @@ int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int6
     if (walk.number != seen) rows.look_at(walk);
     seen = walk.number;
     rows.write(walk);
+  }
+  return 0;
+}
+
+// Halves, as integers where they are in order.
+template <class S>
+int64_t direct_halves(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
+  Direct<S, int16_t> integers(work, plan);
+  Direct<S, float> floats(work, plan);
+  Walk walk(work, plan, begin);
+  int64_t seen = -1;
+  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
+    if (walk.number != seen) integers.look_at(walk), floats.look_at(walk);
+    seen = walk.number;
+    if (!integers.write(walk)) floats.write(walk);
   }
   return 0;
 }

@@ -2,6 +2,10 @@
 //
 // The two 2-byte floats are widened to float32, which is exact, bit tricks included: NaN payloads
 // and subnormals survive the way there and back, whatever the rounding or flush-to-zero mode.
+//
+// To compare them, integers do: with the bits of negative ones turned over, they are in order. Only
+// NaN, which is in no order, and -0.0, which comes right below 0.0 instead of being equal, are not
+// what they should be; whoever meets one of these goes by float32.
 #pragma once
 
 #include <limits>
@@ -58,9 +62,38 @@ inline void narrow(float value, Brain& brain) {  // to nearest, ties to even
   brain.bits = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
 }
 
+template <class V>  // an int16_t or a vector of them: from bits to place in the order, and back
+inline V in_order(V bits) {
+  return static_cast<V>(bits ^ ((bits >> 15) & static_cast<int16_t>(0x7fff)));
+}
+template <class S>
+constexpr int16_t infinity_bits = std::is_same_v<S, Half> ? 0x7c00 : 0x7f80;
+// Whether there are values that their order as integers is wrong for.
+template <class S>
+inline auto out_of_order(Vec<int16_t> values) {
+  const auto high = broadcast(infinity_bits<S>), zero = Vec<int16_t>{};
+  return (values > high) | (values < ~high) | (values == ~zero);
+}
+inline void narrow(int16_t value, Half& half) {
+  half.bits = static_cast<uint16_t>(in_order(value));
+}
+inline void narrow(int16_t value, Brain& brain) {
+  brain.bits = static_cast<uint16_t>(in_order(value));
+}
+
 template <class T>
 inline T widen(T value) {
   return value;
+}
+
+// The stored value as one of T to compute with.
+template <class T, class S>
+inline T as(S stored) {
+  if constexpr (std::is_same_v<T, int16_t> && !std::is_same_v<S, int16_t>) {
+    return in_order(static_cast<int16_t>(stored.bits));
+  } else {
+    return widen(stored);
+  }
 }
 template <class T, class S>
 inline void narrow(T value, S& stored) {
@@ -70,12 +103,61 @@ inline void narrow(T value, S& stored) {
 // The value below which nothing of the stored type lies, as a computed one.
 template <class S, class T>
 constexpr T lowest() {
+  if constexpr (std::is_same_v<S, Half> || std::is_same_v<S, Brain>) {
+    if constexpr (std::is_same_v<T, int16_t>) return static_cast<int16_t>(~infinity_bits<S>);
+  }
   if constexpr (std::is_floating_point_v<T>) {
     return -std::numeric_limits<T>::infinity();
-  } else {
+  } else if constexpr (std::is_integral_v<S>) {
     return std::numeric_limits<S>::min();
   }
 }
+
+// Runs of elements, to what is computed with and back.
+template <class S, class T>
+inline void widen_run(T* to, const S* from, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = as<T>(from[i]);
+}
+template <class T, class S>
+inline void narrow_run(S* to, const T* from, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) narrow(from[i], to[i]);
+}
+#if defined(NDPOOL_AVX512)
+// The processor's own conversion, but for NaN, of which it would change the payload.
+inline Vec<float> widen_16(__m256i halves) {
+  const __m512 wide = _mm512_cvtph_ps(halves);
+  if (__builtin_expect(_mm512_cmp_ps_mask(wide, wide, _CMP_UNORD_Q) == 0, true)) return wide;
+  Half cells[16];
+  float values[16];
+  std::memcpy(cells, &halves, sizeof cells);
+  for (int i = 0; i < 16; ++i) values[i] = widen(cells[i]);
+  return load(values);
+}
+inline __m256i narrow_16(Vec<float> values) {
+  const __m256i halves = _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  if (__builtin_expect(_mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q) == 0, true)) return halves;
+  float cells[16];
+  Half narrowed[16];
+  store(cells, values);
+  for (int i = 0; i < 16; ++i) narrow(cells[i], narrowed[i]);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(narrowed));
+}
+template <>
+inline void widen_run(float* to, const Half* from, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) {
+    const auto some = static_cast<uint16_t>(count - i < 16 ? (1 << (count - i)) - 1 : 0xffff);
+    const Vec<float> wide = widen_16(_mm256_maskz_loadu_epi16(some, from + i));
+    _mm512_mask_storeu_ps(to + i, some, wide);
+  }
+}
+template <>
+inline void narrow_run(Half* to, const float* from, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) {
+    const auto some = static_cast<uint16_t>(count - i < 16 ? (1 << (count - i)) - 1 : 0xffff);
+    _mm256_mask_storeu_epi16(to + i, some, narrow_16(_mm512_maskz_loadu_ps(some, from + i)));
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace ndpool

@@ -254,8 +254,11 @@ class LastPass {
   int64_t begin_[kMostAxes], count_[kMostAxes];
 };
 
+// The item it came to: `end`, or the first one with values that are not in order as T.
 template <class S, class T>
-int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t begin, int64_t end) {
+int64_t fold_items(const Work& work, const Forward& plan, void* scratch, int64_t begin,
+                   int64_t end) {
+  constexpr bool kIntegers = std::is_same_v<T, int16_t> && !std::is_same_v<S, T>;
   char* free = static_cast<char*>(scratch);
   T* tile = carve<T>(free, plan.tile_cells);
   T* values[2] = {carve<T>(free, plan.buffer), carve<T>(free, plan.buffer)};
@@ -279,6 +282,10 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
     loader.load(walk, tile);
     next_x.look(static_cast<const S*>(work.source) + walk.x);
     next_y.look(static_cast<const S*>(work.result) + walk.y);
+    if constexpr (kIntegers) {
+      const auto disorder = [](Vec<T> v) { return out_of_order<S>(v); };
+      if (any_of(tile, plan.tile_cells, disorder)) return item;
+    }
     const bool clean = !any_nan(tile, plan.tile_cells);
     const T* from = tile;
     const Winner<T>* from_winner = nullptr;
@@ -290,6 +297,26 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
       from_winner = winners[p & 1];
     }
     last_pass.write(walk, from, from_winner, clean);
+  }
+  return end;
+}
+
+template <class S, class T>
+int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t begin, int64_t end) {
+  fold_items<S, T>(work, plan, scratch, begin, end);
+  return 0;
+}
+
+// Halves, as integers where they are in order and these can count the winners.
+template <class S>
+int64_t forward_halves(const Work& work, const Forward& plan, void* scratch, int64_t begin,
+                       int64_t end) {
+  const bool counted = work.cells <= 1 << 16;
+  while (begin < end) {
+    if (counted) begin = fold_items<S, int16_t>(work, plan, scratch, begin, end);
+    const int64_t next = counted ? least(begin + 1, end) : end;
+    fold_items<S, float>(work, plan, scratch, begin, next);
+    begin = next;
   }
   return 0;
 }
@@ -909,7 +936,7 @@ const Kernels NDPOOL_ISA = {
     {forward<uint8_t, uint8_t>, forward<int8_t, int8_t>, forward<uint8_t, uint8_t>,
      forward<int16_t, int16_t>, forward<uint16_t, uint16_t>, forward<int32_t, int32_t>,
      forward<uint32_t, uint32_t>, forward<int64_t, int64_t>, forward<uint64_t, uint64_t>,
-     forward<Half, float>, forward<Brain, float>, forward<float, float>, forward<double, double>},
+     forward_halves<Half>, forward_halves<Brain>, forward<float, float>, forward<double, double>},
     {forward<uint8_t, int32_t>, forward<int8_t, int32_t>, forward<uint8_t, int32_t>,
      forward<int16_t, int32_t>, forward<uint16_t, int32_t>},
 #if defined(NDPOOL_AVX512)
@@ -919,22 +946,26 @@ const Kernels NDPOOL_ISA = {
     {direct<uint8_t, uint8_t>, direct<int8_t, int8_t>, direct<uint8_t, uint8_t>,
      direct<int16_t, int16_t>, direct<uint16_t, uint16_t>, direct<int32_t, int32_t>,
      direct<uint32_t, uint32_t>, direct<int64_t, int64_t>, direct<uint64_t, uint64_t>,
-     direct<Half, float>, direct<Brain, float>, direct<float, float>, direct<double, double>},
+     direct_halves<Half>, direct_halves<Brain>, direct<float, float>, direct<double, double>},
 #else
     {},
     {},
 #endif
     // backward: sums of integers are the same for signed and unsigned; bool has none
 #if defined(NDPOOL_AVX512)
-    {nullptr, nullptr, nullptr, nullptr, nullptr, in_pieces<uint32_t>, in_pieces<uint32_t>,
-     in_pieces<uint64_t>, in_pieces<uint64_t>, nullptr, nullptr, in_pieces<float>,
-     in_pieces<double>},
+    {nullptr, in_pieces<uint8_t, uint8_t>, in_pieces<uint8_t, uint8_t>,
+     in_pieces<uint16_t, uint16_t>, in_pieces<uint16_t, uint16_t>, in_pieces<uint32_t, uint32_t>,
+     in_pieces<uint32_t, uint32_t>, in_pieces<uint64_t, uint64_t>, in_pieces<uint64_t, uint64_t>,
+     in_pieces<Half, float>, in_pieces<Brain, float>, in_pieces<float, float>,
+     in_pieces<double, double>},
 #else
     {},
 #endif
-    {nullptr, line_gather<uint8_t>, line_gather<uint8_t>, line_gather<uint16_t>,
-     line_gather<uint16_t>, line_gather<uint32_t>, line_gather<uint32_t>, line_gather<uint64_t>,
-     line_gather<uint64_t>, nullptr, nullptr, line_gather<float>, line_gather<double>},
+    {nullptr, line_gather<uint8_t, uint8_t>, line_gather<uint8_t, uint8_t>,
+     line_gather<uint16_t, uint16_t>, line_gather<uint16_t, uint16_t>,
+     line_gather<uint32_t, uint32_t>, line_gather<uint32_t, uint32_t>,
+     line_gather<uint64_t, uint64_t>, line_gather<uint64_t, uint64_t>, line_gather<Half, float>,
+     line_gather<Brain, float>, line_gather<float, float>, line_gather<double, double>},
     {nullptr, gathering<uint8_t, uint8_t>, gathering<uint8_t, uint8_t>,
      gathering<uint16_t, uint16_t>, gathering<uint16_t, uint16_t>, gathering<uint32_t, uint32_t>,
      gathering<uint32_t, uint32_t>, gathering<uint64_t, uint64_t>, gathering<uint64_t, uint64_t>,

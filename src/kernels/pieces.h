@@ -10,29 +10,52 @@
 namespace ndpool {
 namespace {
 
-// values[from[lane]] where the winner beside it is the one wanted, else zero. As a sum that begins
-// with zero: -0.0 becomes 0.0.
-template <class T>
-inline Vec<T> asked(Vec<T> values, __m128i winners, const Piece& piece) {
+// 16 lanes of T, or 8 of 8 bytes, as they are stored: values[from[lane]] where the winner beside it
+// is the one wanted, else zero. As a sum that begins with zero: -0.0 becomes 0.0.
+template <class S, class T>
+inline void ask(S* to, const S* dy, __mmask16 there, __m128i winners, const Piece& piece) {
   const __m128i from = _mm_loadu_si128(reinterpret_cast<const __m128i*>(piece.from));
   const __m128i wanted = _mm_loadu_si128(reinterpret_cast<const __m128i*>(piece.wanted));
   const __mmask16 won = _mm_cmpeq_epi8_mask(_mm_shuffle_epi8(winners, from), wanted);
-  if constexpr (sizeof(T) == 4) {
-    const __m512i lanes = _mm512_cvtepu8_epi32(from);
-    return (Vec<T>)_mm512_maskz_permutexvar_epi32(won, lanes, (__m512i)values) + Vec<T>{};
-  } else {
+  const auto cells = static_cast<__mmask16>((1 << piece.cells) - 1);
+  if constexpr (sizeof(T) == 1) {
+    const __m128i values = _mm_maskz_loadu_epi8(there, dy);
+    _mm_mask_storeu_epi8(to, cells, _mm_maskz_shuffle_epi8(won, values, from));
+  } else if constexpr (sizeof(T) == 2) {
+    const __m256i values = _mm256_maskz_loadu_epi16(there, dy), lanes = _mm256_cvtepu8_epi16(from);
+    _mm256_mask_storeu_epi16(to, cells, _mm256_maskz_permutexvar_epi16(won, lanes, values));
+  } else if constexpr (sizeof(T) == 8) {
+    const __m512i values = _mm512_maskz_loadu_epi64(static_cast<__mmask8>(there), dy);
     const __m512i lanes = _mm512_cvtepu8_epi64(from);
-    const auto few = static_cast<__mmask8>(won);
-    return (Vec<T>)_mm512_maskz_permutexvar_epi64(few, lanes, (__m512i)values) + Vec<T>{};
+    const __m512i asked =
+        _mm512_maskz_permutexvar_epi64(static_cast<__mmask8>(won), lanes, values);
+    store_some(to, (Vec<T>)asked + Vec<T>{}, cells);
+  } else {
+    __m512i values;
+    if constexpr (std::is_same_v<S, Half>) {
+      values = (__m512i)widen_16(_mm256_maskz_loadu_epi16(there, dy));
+    } else if constexpr (std::is_same_v<S, Brain>) {
+      values = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, dy)), 16);
+    } else {
+      values = _mm512_maskz_loadu_epi32(there, dy);
+    }
+    const Vec<T> asked =
+        (Vec<T>)_mm512_maskz_permutexvar_epi32(won, _mm512_cvtepu8_epi32(from), values) + Vec<T>{};
+    if constexpr (std::is_same_v<S, Half>) {
+      _mm256_mask_storeu_epi16(to, cells, narrow_16(asked));
+    } else if constexpr (std::is_same_v<S, Brain>) {  // which it was before: nothing is rounded
+      _mm256_mask_storeu_epi16(to, cells, _mm512_cvtepi32_epi16(_mm512_srli_epi32((__m512i)asked, 16)));
+    } else {
+      store_some(to, asked, cells);
+    }
   }
 }
 
-template <class T>
+template <class S, class T>
 int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, int64_t end) {
-  constexpr int L = kLanes<T>;
   int64_t outputs = 1;
   for (int a = 0; a < work.axes; ++a) outputs *= work.axis[a].out;
-  const uint64_t there = bits_between(0, least(L, outputs));
+  const auto there = static_cast<__mmask16>(bits_between(0, least(sizeof(T) == 8 ? 8 : 16, outputs)));
   WinnerCheck check(work, plan);
   Walk walk(work, plan, begin);
   check.look_at(walk);
@@ -40,22 +63,15 @@ int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, 
   Ahead<true> next_dx;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     if (const int64_t bad = check(walk, nullptr, 0)) return bad;
-    const T* dy = static_cast<const T*>(work.source) + walk.y;
+    const S* dy = static_cast<const S*>(work.source) + walk.y;
     const auto* winners = static_cast<const uint8_t*>(work.winners) + walk.winners;
-    T* dx = static_cast<T*>(work.result) + walk.x;
+    S* dx = static_cast<S*>(work.result) + walk.x;
     next_dy.look(dy);
     next_dx.look(dx);
     for (int64_t i = 0; i < plan.pieces; ++i) {
       const Piece& piece = plan.piece[i];
-      const Vec<T> values = load_masked(dy + piece.y, there, T{});
-      const __m128i beside =
-          _mm_maskz_loadu_epi8(static_cast<__mmask16>(there), winners + piece.y);
-      const Vec<T> cells = asked<T>(values, beside, piece);
-      if (piece.cells == L) {
-        store(dx + piece.x, cells);
-      } else {
-        store_some(dx + piece.x, cells, bits_between(0, piece.cells));
-      }
+      const __m128i beside = _mm_maskz_loadu_epi8(there, winners + piece.y);
+      ask<S, T>(dx + piece.x, dy + piece.y, there, beside, piece);
     }
   }
   return 0;

@@ -57,11 +57,11 @@ void copy_strided(T* to, const S* from, int64_t step, int64_t count) {
     if (step == 1) return copy_run(to, from, count);
   }
   if (step == 1) {
-    for (int64_t i = 0; i < count; ++i) to[i] = widen(from[i]);
+    widen_run(to, from, count);
   } else if (step == 2) {
-    for (int64_t i = 0; i < count; ++i) to[i] = widen(from[2 * i]);
+    for (int64_t i = 0; i < count; ++i) to[i] = as<T>(from[2 * i]);
   } else {
-    for (int64_t i = 0; i < count; ++i) to[i] = widen(from[i * step]);
+    for (int64_t i = 0; i < count; ++i) to[i] = as<T>(from[i * step]);
   }
 }
 
@@ -74,7 +74,7 @@ void emit(S* to, const T* from, int64_t count) {
   } else if constexpr (std::is_integral_v<S>) {
     convert_run(to, from, count);
   } else {
-    for (int64_t i = 0; i < count; ++i) narrow(from[i], to[i]);
+    narrow_run(to, from, count);
   }
 }
 

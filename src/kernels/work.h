@@ -146,6 +146,7 @@ struct Backward {
   const Piece* piece;  // of an outer cell, where its windows do not overlap
   // Of each output of an outer cell, as bits: the cells of its window inside the input. Or null.
   const uint32_t* allowed;
+  int64_t line_copied;
   Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
   int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
   Windows windows;    // of those
