@@ -284,9 +284,6 @@ class Pooling {
     constexpr int bytes[kKinds] = {1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 4, 4, 8};  // as computed with
     return bytes[kind];
   }
-  static int stored_bytes(int kind) {
-    return kind == kF16 || kind == kBF16 ? 2 : element_bytes(kind);
-  }
   bool wide(int kind) const {
     const int bytes = element_bytes(kind);
     return bytes < 4 && work_.cells > (int64_t{1} << (8 * bytes));
@@ -380,7 +377,7 @@ class Pooling {
       if (!make(*plan)) plan = nullptr;
       return backwards_[key] = plan;
     };
-    if (kernels.pieces[kind] && windows_apart(work, stored_bytes(kind))) {
+    if (kernels.pieces[kind] && windows_apart(work)) {
       const auto plan = made(kPieces, [&](auto& p) { return make_pieces(work, bytes, p); });
       if (plan) {
         split_first(work, plan->first_windows);

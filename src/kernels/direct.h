@@ -50,23 +50,25 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
 
 #if defined(NDPOOL_AVX512)
 
-// Whether any of the lanes it was shown is not in order: NaN, of halves as integers -0.0 too.
+// Whether any of the lanes it was shown is NaN; of halves as integers, not in order.
 template <class S, class T>
-class Disorder {
+class Seen {
  public:
   void look(Vec<T> a, Vec<T> b) {
-    if constexpr (std::is_floating_point_v<T>) seen_ |= unordered<T>(a, b);
-    if constexpr (kIntegers) seen_ |= (Seen)(out_of_order<S>(a) | out_of_order<S>(b));
+    if constexpr (std::is_floating_point_v<T>) nan_ |= unordered<T>(a, b);
+    if constexpr (kIntegers) disorder_.look(a), disorder_.look(b);
   }
   explicit operator bool() const {
-    if constexpr (std::is_floating_point_v<T> || kIntegers) return any(seen_);
+    if constexpr (std::is_floating_point_v<T>) return any(nan_);
+    if constexpr (kIntegers) return static_cast<bool>(disorder_);
     return false;
   }
 
  private:
   static constexpr bool kIntegers = std::is_same_v<T, int16_t> && !std::is_same_v<S, T>;
-  using Seen = decltype(unordered<T>(Vec<T>{}, Vec<T>{}));
-  Seen seen_{};
+  struct None {};
+  decltype(unordered<T>(Vec<T>{}, Vec<T>{})) nan_{};
+  std::conditional_t<kIntegers, Disorder<S>, None> disorder_;
 };
 
 template <class T>
@@ -212,28 +214,28 @@ class Direct {
   inline bool vectors(const S* x, S* to, uint8_t* winners) const {
     const Edge<T>* edge = edges_;
     const int64_t count = count_[last_];
-    Disorder<S, T> disorder;
+    Seen<S, T> seen;
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
       if (o == edge->at) {
-        const auto best = window<kClean, kWinners, true>(x, *edge, disorder);
+        const auto best = window<kClean, kWinners, true>(x, *edge, seen);
         put(to + o, best.value, edge->store);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
         ++edge;
       } else {
-        const auto best = window<kClean, kWinners, false>(x, *edge, disorder);
+        const auto best = window<kClean, kWinners, false>(x, *edge, seen);
         put(to + o, best.value);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
       }
     }
-    return !kClean || !disorder;
+    return !kClean || !seen;
   }
 
   template <bool kClean, bool kWinners, bool kEdge>
-  inline Best<T> window(const S* x, const Edge<T>& edge, Disorder<S, T>& disorder) const {
-    Best<T> best = along<kClean, kWinners, kEdge>(x + offset_[0], edge, disorder);
+  inline Best<T> window(const S* x, const Edge<T>& edge, Seen<S, T>& seen) const {
+    Best<T> best = along<kClean, kWinners, kEdge>(x + offset_[0], edge, seen);
     if constexpr (kWinners) best.winner += broadcast(static_cast<Winner<T>>(add_[0]));
     for (int64_t r = 1; r < rows_; ++r) {
-      Best<T> next = along<kClean, kWinners, kEdge>(x + offset_[r], edge, disorder);
+      Best<T> next = along<kClean, kWinners, kEdge>(x + offset_[r], edge, seen);
       if constexpr (kWinners) next.winner += broadcast(static_cast<Winner<T>>(add_[r]));
       fold_in<kClean, kWinners, T>(best, next.value, next.winner);
     }
@@ -242,7 +244,7 @@ class Direct {
 
   // The best of a row of each of L windows, the first of which begins there.
   template <bool kClean, bool kWinners, bool kEdge>
-  inline Best<T> along(const S* x, const Edge<T>& edge, Disorder<S, T>& disorder) const {
+  inline Best<T> along(const S* x, const Edge<T>& edge, Seen<S, T>& seen) const {
     Best<T> best;
     const int64_t kernel = along_.kernel, dilation = along_.dilation;
     const auto take = [&](Vec<T> next, int64_t tap) {
@@ -258,7 +260,7 @@ class Direct {
     for (int64_t tap = 0; tap < kernel; tap += at_once, x += at_once * dilation) {
       const Vec<T> a = cells<kEdge>(x, edge.load[tap][0]);
       const Vec<T> b = cells<kEdge>(x + L, edge.load[tap][1]);
-      if constexpr (kClean) disorder.look(a, b);
+      if constexpr (kClean) seen.look(a, b);
       take(every_second<0>(a, b, lanes), tap);
       if (at_once == 2 && tap + 1 < kernel) take(every_second<1>(a, b, lanes), tap + 1);
     }
@@ -274,6 +276,8 @@ class Direct {
   static inline void put(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
     if constexpr (std::is_same_v<S, T>) {
       bits == ~uint64_t{0} ? store(to, values) : store_some(to, values, bits);
+    } else if constexpr (std::is_same_v<T, int16_t>) {
+      store_some(reinterpret_cast<int16_t*>(to), in_order(values), bits);
     } else {
       T lanes_of[L];
       store(lanes_of, values);

@@ -62,18 +62,39 @@ inline void narrow(float value, Brain& brain) {  // to nearest, ties to even
   brain.bits = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
 }
 
-template <class V>  // an int16_t or a vector of them: from bits to place in the order, and back
-inline V in_order(V bits) {
-  return static_cast<V>(bits ^ ((bits >> 15) & static_cast<int16_t>(0x7fff)));
+inline int16_t in_order(int16_t bits) {  // to its place in the order, and back
+  return static_cast<int16_t>(bits ^ ((bits >> 15) & 0x7fff));
+}
+inline Vec<int16_t> in_order(Vec<int16_t> bits) {
+#if defined(NDPOOL_AVX512)
+  const __m512i negative = _mm512_srai_epi16((__m512i)bits, 15), others = _mm512_set1_epi16(0x7fff);
+  return (Vec<int16_t>)_mm512_ternarylogic_epi32((__m512i)bits, negative, others, 0x78);
+#else
+  return bits ^ ((bits >> 15) & static_cast<int16_t>(0x7fff));
+#endif
 }
 template <class S>
 constexpr int16_t infinity_bits = std::is_same_v<S, Half> ? 0x7c00 : 0x7f80;
 // Whether there are values that their order as integers is wrong for.
 template <class S>
-inline auto out_of_order(Vec<int16_t> values) {
-  const auto high = broadcast(infinity_bits<S>), zero = Vec<int16_t>{};
-  return (values > high) | (values < ~high) | (values == ~zero);
-}
+class Disorder {
+ public:
+  void look(Vec<int16_t> values) {
+    highest_ = values > highest_ ? values : highest_;
+    lowest_ = values < lowest_ ? values : lowest_;
+    const auto bits = (Vec<uint16_t>)values;  // of those, -0.0 has the highest
+    highest_bits_ = bits > highest_bits_ ? bits : highest_bits_;
+  }
+  explicit operator bool() const {
+    const auto high = broadcast(infinity_bits<S>);
+    return any_true<int16_t>(highest_ > high) || any_true<int16_t>(lowest_ < ~high) ||
+           any_true<int16_t>((Vec<int16_t>)highest_bits_ == static_cast<int16_t>(-1));
+  }
+
+ private:
+  Vec<int16_t> highest_{}, lowest_{};
+  Vec<uint16_t> highest_bits_{};
+};
 inline void narrow(int16_t value, Half& half) {
   half.bits = static_cast<uint16_t>(in_order(value));
 }
@@ -84,6 +105,20 @@ inline void narrow(int16_t value, Brain& brain) {
 template <class T>
 inline T widen(T value) {
   return value;
+}
+
+// Of bits that are a cell of dx without a sum, those that a sum beginning with zero would have:
+// -0.0 becomes 0.0, and a NaN quiet.
+template <class S, class T>
+inline Vec<T> as_sum(Vec<T> values) {
+  if constexpr (std::is_same_v<S, T>) {
+    return values + Vec<T>{};
+  } else {
+    constexpr uint16_t kQuiet = std::is_same_v<S, Half> ? 0x200 : 0x40;
+    const Vec<T> magnitude = values & T{0x7fff};
+    values = magnitude > static_cast<T>(infinity_bits<S>) ? values | kQuiet : values;
+    return magnitude == T{0} ? magnitude : values;
+  }
 }
 
 // The stored value as one of T to compute with.

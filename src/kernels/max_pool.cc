@@ -274,7 +274,7 @@ int64_t fold_items(const Work& work, const Forward& plan, void* scratch, int64_t
   int64_t seen = -1;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     if (walk.number != seen) {
-      fill(tile, lowest<S, T>(), plan.tile_cells);  // padding, from tile to tile
+      fill(tile, lowest<S, T>(), plan.tile_cells + kLanes<T>);  // padding, from tile to tile
       loader.look_at(walk);
       last_pass.look_at(walk);
       seen = walk.number;
@@ -283,8 +283,9 @@ int64_t fold_items(const Work& work, const Forward& plan, void* scratch, int64_t
     next_x.look(static_cast<const S*>(work.source) + walk.x);
     next_y.look(static_cast<const S*>(work.result) + walk.y);
     if constexpr (kIntegers) {
-      const auto disorder = [](Vec<T> v) { return out_of_order<S>(v); };
-      if (any_of(tile, plan.tile_cells, disorder)) return item;
+      Disorder<S> disorder;
+      for (int64_t i = 0; i < plan.tile_cells; i += kLanes<T>) disorder.look(load(tile + i));
+      if (disorder) return item;
     }
     const bool clean = !any_nan(tile, plan.tile_cells);
     const T* from = tile;
@@ -725,7 +726,8 @@ class Gather {
 
 // Windows that cover the input side by side, two cells wide along the last axis: each dy goes to
 // one cell of its window and zero to the others, with no sums.
-template <class S, class T>
+// E: what the elements are, where T is only their bits.
+template <class S, class T, class E = T>
 class Spread {
  public:
   Spread(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, char*& scratch)
@@ -791,18 +793,16 @@ class Spread {
       const auto block = [&](int64_t o) {
         const Vec<T> values = load(dy + o);
         const Vec<Winner<T>> from = widen_winners<T>(winners + o);
-        store(to + 2 * o, from_pairs<T, 0>(values, from, wanted));
-        store(to + 2 * o + L, from_pairs<T, L / 2>(values, from, wanted));
+        store(to + 2 * o, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)));
+        store(to + 2 * o + L, as_sum<E, T>(from_pairs<T, L / 2>(values, from, wanted)));
       };
       for (int64_t o = 0; o + L <= windows; o += L) block(o);
       if (windows % L == 0) return;
       if (windows >= L) return block(windows - L);
-      uint8_t last[L] = {};
-      for (int64_t i = 0; i < windows; ++i) last[i] = winners[i];
       const Vec<T> values = load_some<T, T>(dy, bits_between(0, windows), T{});
-      const Vec<Winner<T>> from = widen_winners<T>(last);
-      store_some(to, from_pairs<T, 0>(values, from, wanted), bits_between(0, 2 * windows));
-      store_some(to + L, from_pairs<T, L / 2>(values, from, wanted),
+      const Vec<Winner<T>> from = widen_some<T>(winners, windows);
+      store_some(to, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)), bits_between(0, 2 * windows));
+      store_some(to + L, as_sum<E, T>(from_pairs<T, L / 2>(values, from, wanted)),
                  bits_between(0, 2 * windows - L));
     }
   }
@@ -841,8 +841,8 @@ class Spread {
       const Vec<Winner<T>> from = widen_winners<T>(winners + o);
       T last[2 * L];
       T* pairs = end - (to + 2 * o) < 2 * L ? last : to + 2 * o;
-      store(pairs, from_pairs<T, 0>(values, from, wanted));
-      store(pairs + L, from_pairs<T, L / 2>(values, from, wanted));
+      store(pairs, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)));
+      store(pairs + L, as_sum<E, T>(from_pairs<T, L / 2>(values, from, wanted)));
       if (pairs != last) continue;
       for (int64_t i = 0; i < least(2 * L, 2 * (windows - o)); ++i) to[2 * o + i] = last[i];
     }
@@ -895,7 +895,7 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
     if (const int64_t bad = check(walk, target, 0)) return bad;
     next_dy.look(static_cast<const S*>(work.source) + walk.y);
     next_dx.look(static_cast<const S*>(work.result) + walk.x);
-    if constexpr (std::is_same_v<Way, Spread<S, T>>) {
+    if constexpr (requires { way.add_straight(walk); }) {
       if (way.straight()) {
         way.add_straight(walk);
         continue;
@@ -912,6 +912,8 @@ template <class S, class T>
 constexpr auto gathering = backward_by<S, T, Gather<S, T>>;
 template <class S, class T>
 constexpr auto spreading = backward_by<S, T, Spread<S, T>>;
+template <class E>
+constexpr auto spreading_halves = backward_by<uint16_t, uint16_t, Spread<uint16_t, uint16_t, E>>;
 template <class S, class T>
 constexpr auto scattering = backward_by<S, T, Scatter<S, T>>;
 
@@ -956,7 +958,7 @@ const Kernels NDPOOL_ISA = {
     {nullptr, in_pieces<uint8_t, uint8_t>, in_pieces<uint8_t, uint8_t>,
      in_pieces<uint16_t, uint16_t>, in_pieces<uint16_t, uint16_t>, in_pieces<uint32_t, uint32_t>,
      in_pieces<uint32_t, uint32_t>, in_pieces<uint64_t, uint64_t>, in_pieces<uint64_t, uint64_t>,
-     in_pieces<Half, float>, in_pieces<Brain, float>, in_pieces<float, float>,
+     in_pieces<Half, uint16_t>, in_pieces<Brain, uint16_t>, in_pieces<float, float>,
      in_pieces<double, double>},
 #else
     {},
@@ -974,7 +976,7 @@ const Kernels NDPOOL_ISA = {
     {nullptr, spreading<uint8_t, uint8_t>, spreading<uint8_t, uint8_t>,
      spreading<uint16_t, uint16_t>, spreading<uint16_t, uint16_t>, spreading<uint32_t, uint32_t>,
      spreading<uint32_t, uint32_t>, spreading<uint64_t, uint64_t>, spreading<uint64_t, uint64_t>,
-     spreading<Half, float>, spreading<Brain, float>, spreading<float, float>,
+     spreading_halves<Half>, spreading_halves<Brain>, spreading<float, float>,
      spreading<double, double>},
 #if defined(NDPOOL_BASELINE)
     // scatter: one by one, so wider vectors would gain nothing; winners of any width do

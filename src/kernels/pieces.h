@@ -3,6 +3,7 @@
 // vector; which window each lane asks, its plan has found out once. AVX-512 alone has what it takes.
 #pragma once
 
+#include "direct.h"
 #include "winner_check.h"
 
 #if defined(NDPOOL_AVX512)
@@ -10,8 +11,8 @@
 namespace ndpool {
 namespace {
 
-// 16 lanes of T, or 8 of 8 bytes, as they are stored: values[from[lane]] where the winner beside it
-// is the one wanted, else zero. As a sum that begins with zero: -0.0 becomes 0.0.
+// 16 lanes, or 8 of 8 bytes: dy[from[lane]] where the winner beside it is the one wanted, else zero.
+// S is what the elements are, T what they are computed with: of halves, their bits.
 template <class S, class T>
 inline void ask(S* to, const S* dy, __mmask16 there, __m128i winners, const Piece& piece) {
   const __m128i from = _mm_loadu_si128(reinterpret_cast<const __m128i*>(piece.from));
@@ -23,31 +24,18 @@ inline void ask(S* to, const S* dy, __mmask16 there, __m128i winners, const Piec
     _mm_mask_storeu_epi8(to, cells, _mm_maskz_shuffle_epi8(won, values, from));
   } else if constexpr (sizeof(T) == 2) {
     const __m256i values = _mm256_maskz_loadu_epi16(there, dy), lanes = _mm256_cvtepu8_epi16(from);
-    _mm256_mask_storeu_epi16(to, cells, _mm256_maskz_permutexvar_epi16(won, lanes, values));
-  } else if constexpr (sizeof(T) == 8) {
-    const __m512i values = _mm512_maskz_loadu_epi64(static_cast<__mmask8>(there), dy);
-    const __m512i lanes = _mm512_cvtepu8_epi64(from);
-    const __m512i asked =
-        _mm512_maskz_permutexvar_epi64(static_cast<__mmask8>(won), lanes, values);
-    store_some(to, (Vec<T>)asked + Vec<T>{}, cells);
+    const __m256i asked = _mm256_maskz_permutexvar_epi16(won, lanes, values);
+    const auto sums = (__m512i)as_sum<S, T>((Vec<T>)_mm512_castsi256_si512(asked));
+    _mm256_mask_storeu_epi16(to, cells, _mm512_castsi512_si256(sums));
+  } else if constexpr (sizeof(T) == 4) {
+    const __m512i values = _mm512_maskz_loadu_epi32(there, dy), lanes = _mm512_cvtepu8_epi32(from);
+    const __m512i asked = _mm512_maskz_permutexvar_epi32(won, lanes, values);
+    store_some(to, as_sum<S, T>((Vec<T>)asked), cells);
   } else {
-    __m512i values;
-    if constexpr (std::is_same_v<S, Half>) {
-      values = (__m512i)widen_16(_mm256_maskz_loadu_epi16(there, dy));
-    } else if constexpr (std::is_same_v<S, Brain>) {
-      values = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, dy)), 16);
-    } else {
-      values = _mm512_maskz_loadu_epi32(there, dy);
-    }
-    const Vec<T> asked =
-        (Vec<T>)_mm512_maskz_permutexvar_epi32(won, _mm512_cvtepu8_epi32(from), values) + Vec<T>{};
-    if constexpr (std::is_same_v<S, Half>) {
-      _mm256_mask_storeu_epi16(to, cells, narrow_16(asked));
-    } else if constexpr (std::is_same_v<S, Brain>) {  // which it was before: nothing is rounded
-      _mm256_mask_storeu_epi16(to, cells, _mm512_cvtepi32_epi16(_mm512_srli_epi32((__m512i)asked, 16)));
-    } else {
-      store_some(to, asked, cells);
-    }
+    const auto few = static_cast<__mmask8>(won), here = static_cast<__mmask8>(there);
+    const __m512i values = _mm512_maskz_loadu_epi64(here, dy), lanes = _mm512_cvtepu8_epi64(from);
+    const __m512i asked = _mm512_maskz_permutexvar_epi64(few, lanes, values);
+    store_some(to, as_sum<S, T>((Vec<T>)asked), cells);
   }
 }
 

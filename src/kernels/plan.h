@@ -38,7 +38,7 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
 // For small windows over outer cells of neighbouring cells. False where another way is faster.
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
 // Whether no cell is in two windows, in arrays without gaps.
-bool windows_apart(const Work& work, int stored_bytes);
+bool windows_apart(const Work& work);
 // For backward over such. The plan is for smaller outer cells: see `split_first`. False for others.
 bool make_pieces(const Work& work, int element_bytes, BackwardPlan& plan);
 // Make as many windows along the first axis an outer cell of their own.

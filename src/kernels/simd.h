@@ -377,6 +377,28 @@ inline V twice(V v, std::integer_sequence<int, kLane...>) {
   return __builtin_shufflevector(v, v, (kFrom + kLane / 2)...);
 }
 
+#if defined(NDPOOL_AVX512)
+inline __m512i widen_half(__m512i v, int half, uint8_t) {  // bytes to lanes of two
+  const __m256i some = half ? _mm512_extracti64x4_epi64(v, 1) : _mm512_castsi512_si256(v);
+  return _mm512_cvtepu8_epi16(some);
+}
+inline __m512i widen_half(__m512i v, int half, uint16_t) {
+  const __m256i some = half ? _mm512_extracti64x4_epi64(v, 1) : _mm512_castsi512_si256(v);
+  return _mm512_cvtepu16_epi32(some);
+}
+inline __m512i shifted_up(__m512i v, uint8_t) { return _mm512_slli_epi16(v, 8); }
+inline __m512i shifted_up(__m512i v, uint16_t) { return _mm512_slli_epi32(v, 16); }
+#define NDPOOL_TWICE(T)                                                          \
+  template <int kFrom, int... kLane>                                             \
+  inline Vec<T> twice(Vec<T> v, std::integer_sequence<int, kLane...>) {          \
+    const __m512i wide = widen_half((__m512i)v, kFrom > 0, T{});                 \
+    return (Vec<T>)_mm512_or_si512(wide, shifted_up(wide, T{}));                 \
+  }
+NDPOOL_TWICE(uint8_t)
+NDPOOL_TWICE(uint16_t)
+#undef NDPOOL_TWICE
+#endif
+
 // Of the lanes of a and b, one behind the other, those at kFrom, kFrom + 2, ...
 template <int kFrom, class V, int... kLane>
 inline V every_second(V a, V b, std::integer_sequence<int, kLane...>) {
@@ -404,13 +426,24 @@ NDPOOL_EVERY_SECOND(uint16_t, _mm512_cvtepi32_epi16, 16)
 #undef NDPOOL_EVERY_SECOND
 #endif
 
-// Lanes from kFrom on, each twice, where its winner is the one `wanted` there; else zero. As a sum
-// that begins with zero: -0.0 becomes 0.0.
+// Lanes from kFrom on, each twice, where its winner is the one `wanted` there; else zero.
 template <class T, int kFrom>
 inline Vec<T> from_pairs(Vec<T> values, Vec<Winner<T>> winners, Vec<Winner<T>> wanted) {
   constexpr std::make_integer_sequence<int, kLanes<T>> lanes;
   const auto won = twice<kFrom>(winners, lanes) == wanted;
-  return (won ? twice<kFrom>(values, lanes) : Vec<T>{}) + Vec<T>{};
+  return won ? twice<kFrom>(values, lanes) : Vec<T>{};
+}
+
+// Whether a comparison holds for any of the lanes.
+template <class T, class M>
+inline bool any_true(M found) {
+#if defined(NDPOOL_AVX512)
+  return _mm512_test_epi64_mask((__m512i)found, (__m512i)found) != 0;
+#else
+  bool some = false;
+  for (int lane = 0; lane < kLanes<T>; ++lane) some |= found[lane] != 0;
+  return some;
+#endif
 }
 
 // For each lane, whether it is NaN in a or in b; what `any` takes, and | joins.
@@ -492,6 +525,28 @@ inline void store_some(T* to, Vec<T> v, uint64_t bits) {
   for (int lane = 0; lane < kLanes<T>; ++lane) {
     if (bits >> lane & 1) to[lane] = all[lane];
   }
+#endif
+}
+
+// The first `count` of these winners, fewer than the lanes of T, and zeros.
+template <class T>
+inline Vec<Winner<T>> widen_some(const uint8_t* from, int64_t count) {
+#if defined(NDPOOL_AVX512)
+  const uint64_t bits = (uint64_t{1} << count) - 1;
+  if constexpr (sizeof(T) == 1) {
+    return (Vec<Winner<T>>)_mm512_maskz_loadu_epi8(bits, from);
+  } else if constexpr (sizeof(T) == 2) {
+    return (Vec<Winner<T>>)_mm512_cvtepu8_epi16(
+        _mm256_maskz_loadu_epi8(static_cast<__mmask32>(bits), from));
+  } else {
+    const __m128i bytes = _mm_maskz_loadu_epi8(static_cast<__mmask16>(bits), from);
+    if constexpr (sizeof(T) == 4) return (Vec<Winner<T>>)_mm512_cvtepu8_epi32(bytes);
+    return (Vec<Winner<T>>)_mm512_cvtepu8_epi64(bytes);
+  }
+#else
+  uint8_t some[kLanes<T>] = {};
+  for (int64_t i = 0; i < count; ++i) some[i] = from[i];
+  return widen_winners<T>(some);
 #endif
 }
 
@@ -701,6 +756,36 @@ inline void split_run(float* even, float* odd, const float* from, int64_t count)
         _mm512_mask_storeu_ps(even, mask, _mm512_permutex2var_ps(a, evens, b));
         _mm512_mask_storeu_ps(odd, mask, _mm512_permutex2var_ps(a, odds, b));
       });
+}
+template <class T>
+inline void interleave_small(T* to, const T* even, const T* odd, int64_t count) {
+  constexpr int64_t kHalf = kLanes<T> / 2;
+  for (int64_t i = 0; i < count; i += kHalf) {
+    const auto some = [i](const T* from) {
+      const auto* at = reinterpret_cast<const __m256i*>(from + i);
+      return widen_half(_mm512_castsi256_si512(_mm256_loadu_si256(at)), 0, T{});
+    };
+    _mm512_storeu_si512(to + 2 * i, _mm512_or_si512(some(even), shifted_up(some(odd), T{})));
+  }
+}
+template <>
+inline void interleave_run(uint8_t* to, const uint8_t* even, const uint8_t* odd, int64_t count) {
+  interleave_small(to, even, odd, count);
+}
+template <>
+inline void interleave_run(uint16_t* to, const uint16_t* even, const uint16_t* odd,
+                           int64_t count) {
+  interleave_small(to, even, odd, count);
+}
+template <>
+inline void interleave_run(double* to, const double* even, const double* odd, int64_t count) {
+  const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+  const __m512i high = _mm512_add_epi64(low, _mm512_set1_epi64(4));
+  for (int64_t i = 0; i < count; i += 8) {
+    const __m512d a = _mm512_loadu_pd(even + i), b = _mm512_loadu_pd(odd + i);
+    _mm512_storeu_pd(to + 2 * i, _mm512_permutex2var_pd(a, low, b));
+    if (i + 4 < count) _mm512_storeu_pd(to + 2 * i + 8, _mm512_permutex2var_pd(a, high, b));
+  }
 }
 template <>
 inline void interleave_run(float* to, const float* even, const float* odd, int64_t count) {

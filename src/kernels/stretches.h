@@ -16,7 +16,7 @@ template <class T>
 inline bool has_nan(const T* x, int64_t count) {
   constexpr int L = kLanes<T>;
   if constexpr (!std::is_floating_point_v<T>) return false;
-  Disorder<T, T> seen;
+  Seen<T, T> seen;
   int64_t i = 0;
   for (; i + 2 * L <= count; i += 2 * L) seen.look(load(x + i), load(x + i + L));
   for (; i < count; i += L) {
