@@ -809,9 +809,14 @@ class Spread {
 
   // tap, tap + 1, tap, ...
   static inline Vec<Winner<T>> pair_of(int64_t tap) {
-    Vec<Winner<T>> second{};
-    for (int lane = 1; lane < kLanes<T>; lane += 2) second[lane] = 1;
-    return second + broadcast(static_cast<Winner<T>>(tap));
+    struct Lanes {
+      Winner<T> of[kLanes<T>];
+      constexpr Lanes() : of() {
+        for (int lane = 1; lane < kLanes<T>; lane += 2) of[lane] = 1;
+      }
+    };
+    static constexpr Lanes second;
+    return load(second.of) + broadcast(static_cast<Winner<T>>(tap));
   }
 
   // Along axis a, for the cells of a window whose offset begins with `tap`. In the tile's order:

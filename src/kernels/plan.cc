@@ -772,6 +772,11 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     if (plan.cut[a].tiles > 1) plan.found_run = 0;
   }
   if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
+  if (plan.found_run && plan.gather && work.cells <= 32) {
+    plan.kept_allowed = list_allowed(work, run);
+    plan.allowed = plan.kept_allowed.data();
+    plan.found_run = 0;
+  }
   if (plan.found_run) list_windows(work, plan);
   // cells of several tiles are counted in 16 bits
   const bool fit = kTogether * plan.cells_in_all < 65536 &&
