@@ -166,6 +166,10 @@ class Pooling {
       run(kernels.direct[kind], work, direct, bytes);
       return;
     }
+    if (kernels.across[kind] && make_across(work, element_bytes(kind), direct)) {
+      run(kernels.across[kind], work, direct, bytes);
+      return;
+    }
     const auto plan = forward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
     const auto kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
@@ -185,6 +189,7 @@ class Pooling {
     const Kernels& kernels = *chosen.load();
     work.find_cells = kernels.find_cells;
     const auto kernel = (plan->in_pieces ? kernels.pieces
+                         : plan->across  ? kernels.across_backward
                          : plan->line    ? kernels.line
                          : plan->spread  ? kernels.spread
                          : plan->gather  ? kernels.gather
@@ -368,7 +373,7 @@ class Pooling {
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
     const Kernels& kernels = *chosen.load();
-    enum Way { kAny, kLine, kPieces };
+    enum Way { kAny, kLine, kPieces, kAcross };
     const auto made = [&](Way way, auto make) {
       const Key key{way, bytes, lanes, threads, work.inner, work.outer_count};
       const auto found = backwards_.find(key);
@@ -386,6 +391,10 @@ class Pooling {
     }
     if (kernels.line[kind] && one_line(work)) {
       const auto plan = made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, p); });
+      if (plan) return plan;
+    }
+    if (kernels.across_backward[kind] && work.inner_y_step == 1) {
+      const auto plan = made(kAcross, [&](auto& p) { return make_gather_across(work, bytes, p); });
       if (plan) return plan;
     }
     return made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });

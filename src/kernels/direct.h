@@ -17,6 +17,10 @@ inline Vec<T> load_cells(const S* from) {
     return load(from);
   } else if constexpr (std::is_same_v<T, int16_t>) {
     return in_order(load(reinterpret_cast<const int16_t*>(from)));
+#if defined(NDPOOL_AVX512)
+  } else if constexpr (std::is_same_v<S, Half>) {
+    return widen_16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#endif
   } else {
     T cells[kLanes<T>];
     for (int lane = 0; lane < kLanes<T>; ++lane) cells[lane] = widen(from[lane]);
@@ -70,6 +74,22 @@ class Seen {
   decltype(unordered<T>(Vec<T>{}, Vec<T>{})) nan_{};
   std::conditional_t<kIntegers, Disorder<S>, None> disorder_;
 };
+
+// The other way: the lanes whose bits are set, as the array has them.
+template <class S, class T>
+inline void put_cells(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
+  constexpr int L = kLanes<T>;
+  if constexpr (std::is_same_v<S, T>) {
+    bits == ~uint64_t{0} ? store(to, values) : store_some(to, values, bits);
+  } else if constexpr (std::is_same_v<T, int16_t>) {
+    store_some(reinterpret_cast<int16_t*>(to), in_order(values), bits);
+  } else {
+    T lanes_of[L];
+    store(lanes_of, values);
+    if (bits == ~uint64_t{0}) return emit(to, lanes_of, L);
+    for (int lane = 0; lane < L && (bits >> lane & 1); ++lane) narrow(lanes_of[lane], to[lane]);
+  }
+}
 
 template <class T>
 struct Best {
@@ -218,12 +238,12 @@ class Direct {
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
       if (o == edge->at) {
         const auto best = window<kClean, kWinners, true>(x, *edge, seen);
-        put(to + o, best.value, edge->store);
+        put_cells<S, T>(to + o, best.value, edge->store);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
         ++edge;
       } else {
         const auto best = window<kClean, kWinners, false>(x, *edge, seen);
-        put(to + o, best.value);
+        put_cells<S, T>(to + o, best.value);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
       }
     }
@@ -271,19 +291,6 @@ class Direct {
   inline Vec<T> cells(const S* from, uint64_t bits) const {
     if constexpr (kEdge) return load_some<S, T>(from, bits, low_);
     return load_cells<S, T>(from);
-  }
-
-  static inline void put(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
-    if constexpr (std::is_same_v<S, T>) {
-      bits == ~uint64_t{0} ? store(to, values) : store_some(to, values, bits);
-    } else if constexpr (std::is_same_v<T, int16_t>) {
-      store_some(reinterpret_cast<int16_t*>(to), in_order(values), bits);
-    } else {
-      T lanes_of[L];
-      store(lanes_of, values);
-      if (bits == ~uint64_t{0}) return emit(to, lanes_of, L);
-      for (int lane = 0; lane < L && (bits >> lane & 1); ++lane) narrow(lanes_of[lane], to[lane]);
-    }
   }
 
   const Work& work_;

@@ -90,9 +90,9 @@ class Line {
   const S* const dy_;
   const uint8_t* const winners_;
   S* const dx_;
-  int64_t cells_;              // of the line
-  const int64_t first_, last_; // from a cell to the first and the last of its windows
-  const int64_t copied_;       // cells of dy and winners at a time, where they have to be
+  int64_t cells_;               // of the line
+  const int64_t first_, last_;  // from a cell to the first and the last of its windows
+  const int64_t copied_;        // cells of dy and winners at a time, where they have to be
   T* const near_dy_;
   uint8_t* const near_winners_;
   T* const sums_;

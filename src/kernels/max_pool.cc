@@ -9,7 +9,9 @@
 // each is written once, in order, whatever the number of threads. Windows of very many cells
 // scatter instead, in the same order of additions.
 
+#include "across.h"
 #include "direct.h"
+#include "gather_across.h"
 #include "line.h"
 #include "pieces.h"
 #include "stretches.h"
@@ -70,11 +72,6 @@ inline void fold_block(T* to, Winner<T>* to_winner, const T* from, const Winner<
     store(to + at(u, pass.to_pitch), best[u]);
     if constexpr (kWinners) store(to_winner + at(u, pass.to_pitch), winner[u]);
   }
-}
-
-template <class P>
-inline P* shifted(P* pointer, int64_t by) {
-  return pointer ? pointer + by : nullptr;
 }
 
 template <class T, bool kClean, bool kWinners, bool kHaveWinners>
@@ -801,7 +798,8 @@ class Spread {
       if (windows >= L) return block(windows - L);
       const Vec<T> values = load_some<T, T>(dy, bits_between(0, windows), T{});
       const Vec<Winner<T>> from = widen_some<T>(winners, windows);
-      store_some(to, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)), bits_between(0, 2 * windows));
+      store_some(to, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)),
+                 bits_between(0, 2 * windows));
       store_some(to + L, as_sum<E, T>(from_pairs<T, L / 2>(values, from, wanted)),
                  bits_between(0, 2 * windows - L));
     }
@@ -950,6 +948,10 @@ const Kernels NDPOOL_ISA = {
     {stretches<uint8_t>, stretches<int8_t>, stretches<uint8_t>, stretches<int16_t>,
      stretches<uint16_t>, stretches<int32_t>, stretches<uint32_t>, stretches<int64_t>,
      stretches<uint64_t>, nullptr, nullptr, stretches<float>, stretches<double>},
+    {across<uint8_t, uint8_t>, across<int8_t, int8_t>, across<uint8_t, uint8_t>,
+     across<int16_t, int16_t>, across<uint16_t, uint16_t>, across<int32_t, int32_t>,
+     across<uint32_t, uint32_t>, across<int64_t, int64_t>, across<uint64_t, uint64_t>,
+     across<Half, int16_t>, across<Brain, int16_t>, across<float, float>, across<double, double>},
     {direct<uint8_t, uint8_t>, direct<int8_t, int8_t>, direct<uint8_t, uint8_t>,
      direct<int16_t, int16_t>, direct<uint16_t, uint16_t>, direct<int32_t, int32_t>,
      direct<uint32_t, uint32_t>, direct<int64_t, int64_t>, direct<uint64_t, uint64_t>,
@@ -957,15 +959,23 @@ const Kernels NDPOOL_ISA = {
 #else
     {},
     {},
+    {},
 #endif
-    // backward: sums of integers are the same for signed and unsigned; bool has none
+// backward: sums of integers are the same for signed and unsigned; bool has none
 #if defined(NDPOOL_AVX512)
     {nullptr, in_pieces<uint8_t, uint8_t>, in_pieces<uint8_t, uint8_t>,
      in_pieces<uint16_t, uint16_t>, in_pieces<uint16_t, uint16_t>, in_pieces<uint32_t, uint32_t>,
      in_pieces<uint32_t, uint32_t>, in_pieces<uint64_t, uint64_t>, in_pieces<uint64_t, uint64_t>,
      in_pieces<Half, uint16_t>, in_pieces<Brain, uint16_t>, in_pieces<float, float>,
      in_pieces<double, double>},
+    {nullptr, gather_across<uint8_t, uint8_t>, gather_across<uint8_t, uint8_t>,
+     gather_across<uint16_t, uint16_t>, gather_across<uint16_t, uint16_t>,
+     gather_across<uint32_t, uint32_t>, gather_across<uint32_t, uint32_t>,
+     gather_across<uint64_t, uint64_t>, gather_across<uint64_t, uint64_t>,
+     gather_across<Half, float>, gather_across<Brain, float>, gather_across<float, float>,
+     gather_across<double, double>},
 #else
+    {},
     {},
 #endif
     {nullptr, line_gather<uint8_t, uint8_t>, line_gather<uint8_t, uint8_t>,

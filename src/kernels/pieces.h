@@ -1,6 +1,7 @@
 // Backward with windows that do not overlap: a cell of dx has one window at most, and is that dy
 // where it won, else zero. An outer cell is gone over as a line of cells, in pieces as long as a
-// vector; which window each lane asks, its plan has found out once. AVX-512 alone has what it takes.
+// vector; which window each lane asks, its plan has found out once. AVX-512 alone has what it
+// takes.
 #pragma once
 
 #include "direct.h"
@@ -11,8 +12,8 @@
 namespace ndpool {
 namespace {
 
-// 16 lanes, or 8 of 8 bytes: dy[from[lane]] where the winner beside it is the one wanted, else zero.
-// S is what the elements are, T what they are computed with: of halves, their bits.
+// 16 lanes, or 8 of 8 bytes: dy[from[lane]] where the winner beside it is the one wanted, else
+// zero. S is what the elements are, T what they are computed with: of halves, their bits.
 template <class S, class T>
 inline void ask(S* to, const S* dy, __mmask16 there, __m128i winners, const Piece& piece) {
   const __m128i from = _mm_loadu_si128(reinterpret_cast<const __m128i*>(piece.from));
@@ -43,7 +44,8 @@ template <class S, class T>
 int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, int64_t end) {
   int64_t outputs = 1;
   for (int a = 0; a < work.axes; ++a) outputs *= work.axis[a].out;
-  const auto there = static_cast<__mmask16>(bits_between(0, least(sizeof(T) == 8 ? 8 : 16, outputs)));
+  const auto there =
+      static_cast<__mmask16>(bits_between(0, least(sizeof(T) == 8 ? 8 : 16, outputs)));
   WinnerCheck check(work, plan);
   Walk walk(work, plan, begin);
   check.look_at(walk);

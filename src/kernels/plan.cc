@@ -13,23 +13,24 @@ constexpr int64_t kMostTileBytes = 1 << 20;  // for windows that need it
 constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are never formed
 constexpr int64_t kJointCells = 9;           // up to here one pass over all taps is fastest
 constexpr int64_t kDirectCells = 25;         // of a window that is folded without a tile
+constexpr int64_t kLeastAcross = 32;         // bytes of a run of inner cells
 constexpr double kDirectBytes = 64 << 10;    // of the input in a share of work
-constexpr int64_t kStretchCells = 16;        // of a window whose outer cells are gone over as a line
+constexpr int64_t kStretchCells = 16;  // of a window whose outer cells are gone over as a line
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
 constexpr int64_t kMostStretches = 2048;
-constexpr int64_t kTapsAtOnce = 5;           // along one axis; beyond, by doubling
-constexpr int64_t kChunk = 2048;             // outputs: from the last pass to the result in L1
-constexpr int64_t kMostChecked = 1 << 16;    // outputs times axes whose taps are listed one by one
-constexpr int64_t kSmallBytes = 8 << 10;     // an outer cell that is best scattered
+constexpr int64_t kTapsAtOnce = 5;         // along one axis; beyond, by doubling
+constexpr int64_t kChunk = 2048;           // outputs: from the last pass to the result in L1
+constexpr int64_t kMostChecked = 1 << 16;  // outputs times axes whose taps are listed one by one
+constexpr int64_t kSmallBytes = 8 << 10;   // an outer cell that is best scattered
 constexpr int64_t kMostLineTaps = 128;
 constexpr int64_t kMostAllowed = 1 << 14;     // outputs whose winners are checked one by one
 constexpr int64_t kLineCopied = 2048;         // cells of a line at a time, and those around them
 constexpr size_t kMostLineBytes = 256 << 10;  // of a line, around its ends
 constexpr int64_t kLongRow = 48;
-constexpr double kPieceCells = 4096;          // of an outer cell whose windows do not overlap
-constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be split
-constexpr int64_t kScatterRow = 1024;        // outputs read at a time
-constexpr int64_t kMostListed = 1 << 16;     // window cells whose taps are listed, not divided
+constexpr double kPieceCells = 4096;           // of an outer cell whose windows do not overlap
+constexpr int64_t kMostPieceCells = 1 << 15;   // the same, where it cannot be split
+constexpr int64_t kScatterRow = 1024;          // outputs read at a time
+constexpr int64_t kMostListed = 1 << 16;       // window cells whose taps are listed, not divided
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -220,8 +221,8 @@ std::vector<uint32_t> list_allowed(const Work& work, int64_t run) {
       bool inside = true;
       for (int a = work.axes - 1; a >= 0; --a) {
         const Axis& along = work.axis[a];
-        const int64_t at = place % along.out * along.stride - along.before +
-                           rest % along.kernel * along.dilation;
+        const int64_t at =
+            place % along.out * along.stride - along.before + rest % along.kernel * along.dilation;
         inside &= at >= 0 && at < along.n;
         place /= along.out;
         rest /= along.kernel;
@@ -402,8 +403,8 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
     bool inside = true;
     for (int a = work.axes - 1; a >= 0; --a) {
       const Axis& along = work.axis[a];
-      const int64_t i = output % along.out * along.stride - along.before +
-                        cell % along.kernel * along.dilation;
+      const int64_t i =
+          output % along.out * along.stride - along.before + cell % along.kernel * along.dilation;
       inside &= i >= 0 && i < along.n;
       at += i * along.x_step;
       output /= along.out;
@@ -468,6 +469,26 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   return true;
 }
 
+// Shares of work that need no tile: some rows of the first axis each.
+template <class Plan>
+void cut_first(const Work& work, int element_bytes, Plan& plan) {
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  const Axis& first = work.axis[0];
+  double bytes = element_bytes * static_cast<double>(first.stride * work.inner);
+  for (int a = 1; a < work.axes; ++a) bytes *= static_cast<double>(work.axis[a].n);
+  const auto fit = static_cast<int64_t>(kDirectBytes / bytes);
+  const bool one_row = work.axes == 1 && work.inner == 1;
+  const int64_t tile = std::max<int64_t>(one_row ? 256 : 1, fit);
+  plan.cut[0].tile = std::clamp<int64_t>(tile, 1, std::max<int64_t>(1, first.out));
+  plan.cut[0].tiles = ceil_div(first.out, plan.cut[0].tile);
+  plan.inner_tile = std::max<int64_t>(1, work.inner);
+  count_items(work, plan);
+  plan.scratch = 64;
+}
+
 bool make_direct(const Work& work, int element_bytes, Forward& plan) {
   const Axis& last = work.axis[work.axes - 1];
   const int64_t rows = work.cells / last.kernel;
@@ -476,20 +497,37 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan) {
       (last.kernel - 1) * last.dilation > 64 / element_bytes || work.cells > kDirectCells) {
     return false;
   }
-  for (int a = 0; a < work.axes; ++a) {
-    plan.cut[a].tile = work.axis[a].out;
-    plan.cut[a].tiles = 1;
+  cut_first(work, element_bytes, plan);
+  return true;
+}
+
+bool make_across(const Work& work, int element_bytes, Forward& plan) {
+  const bool overlaps = work.axis[work.axes - 1].stride == 1;
+  if (work.inner * element_bytes < kLeastAcross * (overlaps ? 2 : 1) || work.inner_x_step != 1 ||
+      work.inner_y_step != 1 || far_away(work) || work.cells > kDirectCells) {
+    return false;
   }
-  const Axis& first = work.axis[0];
-  double bytes = element_bytes * static_cast<double>(first.stride);
-  for (int a = 1; a < work.axes; ++a) bytes *= static_cast<double>(work.axis[a].n);
-  const auto fit = static_cast<int64_t>(kDirectBytes / bytes);
-  const int64_t tile = work.axes > 1 ? std::max<int64_t>(1, fit) : std::max<int64_t>(256, fit);
-  plan.cut[0].tile = std::clamp<int64_t>(tile, 1, std::max<int64_t>(1, first.out));
-  plan.cut[0].tiles = ceil_div(first.out, plan.cut[0].tile);
-  plan.inner_tile = 1;
-  count_items(work, plan);
-  plan.scratch = 64;
+  cut_first(work, element_bytes, plan);
+  return true;
+}
+
+bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan) {
+  if (work.inner * element_bytes < 2 * kLeastAcross || work.inner_x_step != 1 ||
+      work.inner_y_step != 1 || far_away(work) || work.winner_bytes != 1) {
+    return false;
+  }
+  int64_t asked = 1;  // windows that a cell is in
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    asked *= ((along.kernel - 1) * along.dilation + along.stride) / along.stride;
+    if (asked > kMostAsked) return false;
+  }
+  cut_first(work, element_bytes, plan);
+  list_offsets(work, plan);
+  plan.across = true;
+  const int64_t cells = work.axis[work.axes - 1].n;
+  plan.scratch = carved(cells * kMostAsked, 3 * 8) + carved(cells, 8);
+  if (plan.scratch > kMostLineBytes) return false;
   return true;
 }
 
@@ -580,8 +618,7 @@ bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
     const auto [output, tap] = window(cell);
     bool next = cell == 0 || plan.kept_pieces.back().cells == lanes;
     if (!next && output >= 0) {
-      next = highest >= 0 &&
-             std::max(output, highest) - std::min(output, lowest) >= lanes;
+      next = highest >= 0 && std::max(output, highest) - std::min(output, lowest) >= lanes;
     }
     if (next) {
       if (cell > 0) plan.kept_pieces.back().y = lowest;
@@ -667,8 +704,8 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
     plan.cut[a].tile = work.axis[a].out;
     plan.cut[a].tiles = 1;
   }
-  const double rows = kDirectBytes / (cells_of(work) * element_bytes) *
-                      static_cast<double>(work.axis[0].out);
+  const double rows =
+      kDirectBytes / (cells_of(work) * element_bytes) * static_cast<double>(work.axis[0].out);
   if (rows < static_cast<double>(work.axis[0].out)) {
     plan.cut[0].tile = std::max<int64_t>(1, static_cast<int64_t>(rows));
     plan.cut[0].tiles = ceil_div(work.axis[0].out, plan.cut[0].tile);

@@ -31,6 +31,8 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
 // For small windows over rows of neighbouring cells, that are folded without a tile. False for
 // others.
 bool make_direct(const Work& work, int element_bytes, Forward& plan);
+// The same for runs of neighbouring cells behind the pooled axes.
+bool make_across(const Work& work, int element_bytes, Forward& plan);
 // Whether dy, dx and the winners are each one line of cells, in the same order.
 bool one_line(const Work& work);
 // For backward over such a line, where each tap is one shift of all of it. False for others.
@@ -41,6 +43,8 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
 bool windows_apart(const Work& work);
 // For backward over such. The plan is for smaller outer cells: see `split_first`. False for others.
 bool make_pieces(const Work& work, int element_bytes, BackwardPlan& plan);
+// For backward over runs of neighbouring cells behind the pooled axes. False for others.
+bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan);
 // Make as many windows along the first axis an outer cell of their own.
 void split_first(Work& work, int64_t windows);
 bool make_backward(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);

@@ -326,8 +326,8 @@ inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const T* val
    ...);
 #else
   const Lanes<T> lanes(wanted);
-  ((sum[kVector] = lanes.add_where_equal(winners + kVector * L, values + kVector * L,
-                                         sum[kVector])),
+  ((sum[kVector] =
+        lanes.add_where_equal(winners + kVector * L, values + kVector * L, sum[kVector])),
    ...);
 #endif
 }
@@ -388,11 +388,11 @@ inline __m512i widen_half(__m512i v, int half, uint16_t) {
 }
 inline __m512i shifted_up(__m512i v, uint8_t) { return _mm512_slli_epi16(v, 8); }
 inline __m512i shifted_up(__m512i v, uint16_t) { return _mm512_slli_epi32(v, 16); }
-#define NDPOOL_TWICE(T)                                                          \
-  template <int kFrom, int... kLane>                                             \
-  inline Vec<T> twice(Vec<T> v, std::integer_sequence<int, kLane...>) {          \
-    const __m512i wide = widen_half((__m512i)v, kFrom > 0, T{});                 \
-    return (Vec<T>)_mm512_or_si512(wide, shifted_up(wide, T{}));                 \
+#define NDPOOL_TWICE(T)                                                 \
+  template <int kFrom, int... kLane>                                    \
+  inline Vec<T> twice(Vec<T> v, std::integer_sequence<int, kLane...>) { \
+    const __m512i wide = widen_half((__m512i)v, kFrom > 0, T{});        \
+    return (Vec<T>)_mm512_or_si512(wide, shifted_up(wide, T{}));        \
   }
 NDPOOL_TWICE(uint8_t)
 NDPOOL_TWICE(uint16_t)
@@ -493,11 +493,11 @@ inline void store_bytes(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
   if constexpr (sizeof(T) == 1) {
     _mm512_mask_storeu_epi8(to, bits, v);
   } else if constexpr (sizeof(T) == 2) {
-    _mm256_mask_storeu_epi8(to, static_cast<__mmask32>(bits), _mm512_cvtepi16_epi8(v));
+    _mm512_mask_cvtepi16_storeu_epi8(to, static_cast<__mmask32>(bits), v);
   } else if constexpr (sizeof(T) == 4) {
-    _mm_mask_storeu_epi8(to, static_cast<__mmask16>(bits), _mm512_cvtepi32_epi8(v));
+    _mm512_mask_cvtepi32_storeu_epi8(to, static_cast<__mmask16>(bits), v);
   } else {
-    _mm_mask_storeu_epi8(to, static_cast<__mmask8>(bits), _mm512_cvtepi64_epi8(v));
+    _mm512_mask_cvtepi64_storeu_epi8(to, static_cast<__mmask8>(bits), v);
   }
 #else
   for (int lane = 0; lane < kLanes<T>; ++lane) {
@@ -773,8 +773,7 @@ inline void interleave_run(uint8_t* to, const uint8_t* even, const uint8_t* odd,
   interleave_small(to, even, odd, count);
 }
 template <>
-inline void interleave_run(uint16_t* to, const uint16_t* even, const uint16_t* odd,
-                           int64_t count) {
+inline void interleave_run(uint16_t* to, const uint16_t* even, const uint16_t* odd, int64_t count) {
   interleave_small(to, even, odd, count);
 }
 template <>

@@ -25,6 +25,11 @@ void fill(T* to, T value, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = value;
 }
 
+template <class P>
+inline P* shifted(P* pointer, int64_t by) {
+  return pointer ? pointer + by : nullptr;
+}
+
 inline int64_t address(const void* pointer) { return reinterpret_cast<int64_t>(pointer); }
 
 // Ask for the line of the cache at this address, which may lie anywhere: a hint never fails.

@@ -12,10 +12,12 @@ namespace ndpool {
 
 constexpr int kMostAxes = 6;
 constexpr int kMostOuter = 64;
-constexpr int kTogether = 8;  // outer cells that a scatter goes over side by side
+constexpr int kTogether = 8;        // outer cells that a scatter goes over side by side
 constexpr int64_t kLineBlock = 64;  // cells of a line that go side by side
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
+constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
+constexpr int kMostAsked = 16;   // windows that a run of cells is in
 constexpr int kMostPasses = 8 * kMostAxes;
 
 struct Axis {
@@ -80,18 +82,18 @@ struct Cut {
 
 // As many neighbouring cells as a vector has lanes, in some of which windows begin.
 struct Stretch {
-  int64_t x, y;      // the first cell and the first output, from where the outer cell begins
-  int64_t outputs;   // of the windows that begin here
-  int64_t edge;      // -1: all cells are inside the outer cell; else the number of its masks
-  uint64_t lanes;    // where windows begin
+  int64_t x, y;     // the first cell and the first output, from where the outer cell begins
+  int64_t outputs;  // of the windows that begin here
+  int64_t edge;     // -1: all cells are inside the outer cell; else the number of its masks
+  uint64_t lanes;   // where windows begin
 };
 
 struct Stretches {
-  int64_t count, cells;     // of them; of the input in an outer cell
+  int64_t count, cells;  // of them; of the input in an outer cell
   const Stretch* stretch;
-  const int64_t* offset;    // of each cell of a window
-  const uint64_t* inside;   // at an edge: of each cell of the window, the lanes where it is inside
-  const uint8_t* first;     // at an edge: of each lane, the first cell that is inside
+  const int64_t* offset;   // of each cell of a window
+  const uint64_t* inside;  // at an edge: of each cell of the window, the lanes where it is inside
+  const uint8_t* first;    // at an edge: of each lane, the first cell that is inside
 };
 
 // As many neighbouring cells of dx as a vector has lanes, or fewer, each in one window at most; of
@@ -127,6 +129,7 @@ struct Backward {
   bool gather;               // the cells of dx ask for their windows; else these ask for cells
   bool spread;               // with no sums; then `gather` too
   bool in_pieces;            // see make_pieces
+  bool across;               // see make_gather_across
   bool line;                 // all outer cells as one line: see make_line
   int64_t together;          // 1 or kTogether
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
@@ -170,8 +173,9 @@ struct Kernels {
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds];
-  ForwardKernel stretches[kKinds], direct[kKinds];  // null without masked loads
-  BackwardKernel pieces[kKinds], line[kKinds], gather[kKinds], spread[kKinds];
+  ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds];  // null without masked loads
+  BackwardKernel pieces[kKinds], across_backward[kKinds], line[kKinds], gather[kKinds],
+      spread[kKinds];
   BackwardKernel scatter[kKinds];  // only in the baseline
 };
 

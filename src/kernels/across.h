@@ -1,0 +1,156 @@
+// Small windows over arrays whose pooled axes are not the last, as where channels come last: the
+// cells behind the pooled axes go side by side, straight from the user's array. Each output is a
+// run of them, each cell of its window another, and nothing has to be moved within vectors.
+#pragma once
+
+#include "direct.h"
+
+#if defined(NDPOOL_AVX512)
+
+namespace ndpool {
+namespace {
+
+// The cells of a window that lie inside the input: where they are, and their number.
+struct Inside {
+  int64_t taps = 0;
+  int64_t offset[kMostAcross];
+  uint8_t tap[kMostAcross];
+};
+
+template <class S, class T>
+class Across {
+ public:
+  Across(const Work& work, const Forward& plan) : work_(work), plan_(plan) {}
+
+  void look_at(const Walk& walk) {
+    for (int a = 0; a < work_.axes; ++a) {
+      begin_[a] = walk.tile[a] * plan_.cut[a].tile;
+      end_[a] = least(begin_[a] + plan_.cut[a].tile, work_.axis[a].out);
+    }
+  }
+
+  void write(const Walk& walk) {
+    axis(0, static_cast<const S*>(work_.source) + walk.x, walk.y, walk.winners);
+  }
+
+ private:
+  NDPOOL_RECURSIVE void axis(int a, const S* x, int64_t y, int64_t winner) {
+    const Axis& along = work_.axis[a];
+    const int64_t span = (along.kernel - 1) * along.dilation;
+    for (int64_t o = begin_[a]; o < end_[a]; ++o) {
+      const int64_t start = o * along.stride - along.before, over = start + span - along.n + 1;
+      const int64_t lo = start < 0 ? ceil_div(-start, along.dilation) : 0;
+      const int64_t hi = along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0);
+      if (lo != lo_[a] || hi != hi_[a]) inside_.taps = 0;
+      lo_[a] = lo;
+      hi_[a] = hi;
+      const S* from = x + start * along.x_step;
+      const int64_t to = y + o * along.y_step, to_winner = winner + o * along.winner_step;
+      if (a + 1 < work_.axes) {
+        axis(a + 1, from, to, to_winner);
+      } else {
+        if (inside_.taps == 0) list(0, 0, 0);
+        auto* winners = static_cast<uint8_t*>(work_.winners);
+        S* result = static_cast<S*>(work_.result) + to;
+        winners ? run<true>(from, result, winners + to_winner) : run<false>(from, result, nullptr);
+      }
+    }
+  }
+
+  void list(int a, int64_t offset, int64_t tap) {
+    if (a == work_.axes) {
+      inside_.offset[inside_.taps] = offset;
+      inside_.tap[inside_.taps++] = static_cast<uint8_t>(tap);
+      return;
+    }
+    const Axis& along = work_.axis[a];
+    for (int64_t t = lo_[a]; t < hi_[a]; ++t) {
+      list(a + 1, offset + t * along.dilation * along.x_step, tap * along.kernel + t);
+    }
+  }
+
+  // All cells of a run.
+  template <bool kWinners>
+  void run(const S* x, S* y, uint8_t* winners) const {
+    constexpr int64_t L = kLanes<T>;
+    const int64_t count = work_.inner;
+    const auto step = [&](int64_t i, uint64_t bits, auto vectors) {
+      uint8_t* to = kWinners ? winners + i : nullptr;
+      if (block<T, kWinners, true, vectors()>(x + i, y + i, to, bits)) return;
+      // once more: there is a NaN, or halves are not in order
+      using Exact = std::conditional_t<std::is_same_v<S, T>, T, float>;
+      constexpr int kMore = static_cast<int>(sizeof(Exact) / sizeof(T));
+      for (int part = 0; part < vectors() * kMore; ++part) {
+        const int64_t at = part * kLanes<Exact>;
+        const uint64_t some = bits == kAll ? kAll : bits >> at;
+        if (some) block<Exact, kWinners, false, 1>(x + i + at, y + i + at, shifted(to, at), some);
+      }
+    };
+    constexpr std::integral_constant<int, 4> four;
+    constexpr std::integral_constant<int, 1> one;
+    if (count < L) return step(0, bits_between(0, count), one);
+    int64_t i = 0;
+    for (; i + 4 * L <= count; i += 4 * L) step(i, kAll, four);
+    for (; i + L <= count; i += L) step(i, kAll, one);
+    if (i < count) step(count - L, kAll, one);  // once more some of those before
+  }
+
+  static constexpr uint64_t kAll = ~uint64_t{0};
+
+  // kVectors vectors, or those lanes of one whose bits are set. False where it has to be exact.
+  template <class C, bool kWinners, bool kClean, int kVectors>
+  inline bool block(const S* x, S* y, uint8_t* winners, uint64_t bits) const {
+    constexpr int L = kLanes<C>;
+    Best<C> best[kVectors];
+    Seen<S, C> seen;
+    const auto cells = [&](int64_t tap, int u) {
+      const S* from = x + inside_.offset[tap] + u * L;
+      return kVectors > 1 || bits == kAll ? load_cells<S, C>(from)
+                                          : load_some<S, C>(from, bits, lowest<S, C>());
+    };
+    for (int u = 0; u < kVectors; ++u) {
+      best[u] = {cells(0, u), broadcast(static_cast<Winner<C>>(inside_.tap[0]))};
+      if constexpr (kClean) seen.look(best[u].value, best[u].value);
+    }
+    for (int64_t t = 1; t < inside_.taps; ++t) {
+      const auto winner = broadcast(static_cast<Winner<C>>(inside_.tap[t]));
+      Vec<C> next[kVectors];
+      for (int u = 0; u < kVectors; ++u) next[u] = cells(t, u);
+      if constexpr (kClean) {
+        for (int u = 0; u < kVectors; u += 2)
+          seen.look(next[u], next[u + 1 < kVectors ? u + 1 : u]);
+      }
+      for (int u = 0; u < kVectors; ++u) fold_in<kClean, kWinners, C>(best[u], next[u], winner);
+    }
+    if (kClean && seen) return false;
+    for (int u = 0; u < kVectors; ++u) {
+      put_cells<S, C>(y + u * L, best[u].value, bits);
+      if constexpr (kWinners) store_bytes<C>(winners + u * L, best[u].winner, bits);
+    }
+    return true;
+  }
+
+  const Work& work_;
+  const Forward& plan_;
+  int64_t begin_[kMostAxes], end_[kMostAxes];        // outputs of the tile
+  int64_t lo_[kMostAxes] = {}, hi_[kMostAxes] = {};  // taps inside the input, of the window at hand
+  Inside inside_;                                    // if any: of that window
+};
+
+template <class S, class T>
+int64_t across(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
+  Across<S, T> runs(work, plan);
+  Walk walk(work, plan, begin);
+  int64_t seen = -1;
+  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
+    if (walk.number != seen) runs.look_at(walk);
+    seen = walk.number;
+    runs.write(walk);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace ndpool
+
+#endif
