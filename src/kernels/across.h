@@ -49,7 +49,7 @@ class Across {
       if (a + 1 < work_.axes) {
         axis(a + 1, from, to, to_winner);
       } else {
-        if (inside_.taps == 0) list(0, 0, 0);
+        if (inside_.taps == 0) list();
         auto* winners = static_cast<uint8_t*>(work_.winners);
         S* result = static_cast<S*>(work_.result) + to;
         winners ? run<true>(from, result, winners + to_winner) : run<false>(from, result, nullptr);
@@ -57,15 +57,21 @@ class Across {
     }
   }
 
-  void list(int a, int64_t offset, int64_t tap) {
-    if (a == work_.axes) {
-      inside_.offset[inside_.taps] = offset;
-      inside_.tap[inside_.taps++] = static_cast<uint8_t>(tap);
-      return;
-    }
-    const Axis& along = work_.axis[a];
-    for (int64_t t = lo_[a]; t < hi_[a]; ++t) {
-      list(a + 1, offset + t * along.dilation * along.x_step, tap * along.kernel + t);
+  void list() {
+    inside_.taps = 1;
+    inside_.offset[0] = 0;
+    inside_.tap[0] = 0;
+    for (int a = 0; a < work_.axes; ++a) {
+      const Axis& along = work_.axis[a];
+      const int64_t taps = hi_[a] - lo_[a];
+      for (int64_t i = inside_.taps - 1; i >= 0; --i) {
+        for (int64_t t = taps - 1; t >= 0; --t) {
+          const int64_t tap = lo_[a] + t;
+          inside_.offset[i * taps + t] = inside_.offset[i] + tap * along.dilation * along.x_step;
+          inside_.tap[i * taps + t] = static_cast<uint8_t>(inside_.tap[i] * along.kernel + tap);
+        }
+      }
+      inside_.taps *= taps;
     }
   }
 

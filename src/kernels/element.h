@@ -169,7 +169,8 @@ inline Vec<float> widen_16(__m256i halves) {
   return load(values);
 }
 inline __m256i narrow_16(Vec<float> values) {
-  const __m256i halves = _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256i halves =
+      _mm512_maskz_cvtps_ph(0xffff, values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   if (__builtin_expect(_mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q) == 0, true)) return halves;
   float cells[16];
   Half narrowed[16];

@@ -1,0 +1,364 @@
+// Plans that need no tile: which small windows and small outer cells are gone over straight from
+// the user's arrays, and how.
+
+#include <algorithm>
+
+#include "plan_parts.h"
+
+namespace ndpool {
+namespace {
+
+constexpr int64_t kDirectCells = 25;       // of a window that is folded without a tile
+constexpr double kDirectBytes = 64 << 10;  // of the input in a share of work
+constexpr int64_t kLeastAcross = 32;       // bytes of a run of inner cells
+
+constexpr int64_t kStretchCells = 16;  // of a window whose outer cells are gone over in stretches
+constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
+constexpr int64_t kMostStretches = 2048;
+
+constexpr int64_t kMostLineTaps = 128;
+constexpr int64_t kLineCopied = 2048;         // cells of a line at a time, and those around them
+constexpr size_t kMostLineBytes = 256 << 10;  // of such copies
+
+constexpr double kPieceCells = 4096;          // of an outer cell whose windows do not overlap
+constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be split
+constexpr int64_t kLongRow = 48;  // windows of two cells, from where rows go by themselves
+
+constexpr int64_t kMostAllowed = 1 << 14;  // outputs whose winners are checked by their bits
+
+// Shares of work that need no tile: some rows of the first axis each.
+template <class Plan>
+void cut_first(const Work& work, int element_bytes, Plan& plan) {
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  const Axis& first = work.axis[0];
+  double bytes = element_bytes * static_cast<double>(first.stride * work.inner);
+  for (int a = 1; a < work.axes; ++a) bytes *= static_cast<double>(work.axis[a].n);
+  const auto fit = static_cast<int64_t>(kDirectBytes / bytes);
+  const bool one_row = work.axes == 1 && work.inner == 1;
+  const int64_t tile = std::max<int64_t>(one_row ? 256 : 1, fit);
+  plan.cut[0].tile = std::clamp<int64_t>(tile, 1, std::max<int64_t>(1, first.out));
+  plan.cut[0].tiles = ceil_div(first.out, plan.cut[0].tile);
+  plan.inner_tile = std::max<int64_t>(1, work.inner);
+  count_items(work, plan);
+  plan.scratch = 64;
+}
+
+// How many windows along the first axis make some thousand cells, where they cover it exactly.
+int64_t windows_at_once(const Work& work) {
+  const Axis& first = work.axis[0];
+  if (first.n != first.out * first.stride || first.before > 0 || work.outers == kMostOuter) {
+    return first.out;
+  }
+  const double each = cells_of(work) / static_cast<double>(first.out);
+  int64_t windows = 1;
+  for (int64_t some = 2; some <= first.out; ++some) {
+    if (static_cast<double>(some) * each > kPieceCells) break;
+    if (first.out % some == 0) windows = some;
+  }
+  return windows;
+}
+
+}  // namespace
+
+bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
+  if (work.inner != 1 || work.cells > kStretchCells || far_away(work) || work.outer_count == 0 ||
+      cells_of(work) > kStretchedCells) {
+    return false;
+  }
+  int64_t cells = 1, outputs = 1;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.x_step != cells || along.y_step != outputs) return false;
+    cells *= along.n;
+    outputs *= along.out;
+  }
+  const int lanes = 64 / element_bytes;
+  const bool gaps = element_bytes >= 4;  // outputs of other lanes can be brought together
+  // Where the window of each output begins, and which of its cells are inside.
+  std::vector<int64_t> offset(static_cast<size_t>(work.cells));
+  const auto place = [&](int64_t output, int64_t cell) {  // -1: outside
+    int64_t at = 0;
+    bool inside = true;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      const Axis& along = work.axis[a];
+      const int64_t i =
+          output % along.out * along.stride - along.before + cell % along.kernel * along.dilation;
+      inside &= i >= 0 && i < along.n;
+      at += i * along.x_step;
+      output /= along.out;
+      cell /= along.kernel;
+    }
+    return std::pair(at, inside);
+  };
+  for (int64_t c = 0; c < work.cells; ++c) {
+    offset[static_cast<size_t>(c)] = place(0, c).first - place(0, 0).first;
+  }
+  std::vector<std::vector<uint64_t>> inside;  // of each stretch
+  auto& stretches = plan.kept_stretches;
+  int64_t lane = lanes;
+  for (int64_t o = 0; o < outputs; ++o) {
+    const int64_t begin = place(o, 0).first;
+    const int64_t next = stretches.empty() ? lanes : begin - stretches.back().x;
+    if (next >= lanes || next <= lane || (!gaps && next != lane + 1) || lane == lanes) {
+      if (static_cast<int64_t>(stretches.size()) == kMostStretches) return false;
+      stretches.push_back({begin, o, 0, -1, 0});
+      inside.emplace_back(static_cast<size_t>(work.cells));
+      lane = 0;
+    } else {
+      lane = next;
+    }
+    Stretch& stretch = stretches.back();
+    ++stretch.outputs;
+    stretch.lanes |= uint64_t{1} << lane;
+    for (int64_t c = 0; c < work.cells; ++c) {
+      inside.back()[static_cast<size_t>(c)] |= uint64_t{place(o, c).second} << lane;
+    }
+  }
+  int64_t edges = 0;
+  for (size_t i = 0; i < stretches.size(); ++i) {
+    Stretch& stretch = stretches[i];
+    bool whole = stretch.x >= 0 && stretch.x + offset.back() + lanes <= cells;
+    for (const uint64_t bits : inside[i]) whole &= bits == stretch.lanes;
+    if (whole) continue;
+    stretch.edge = edges++;
+    plan.kept_inside.insert(plan.kept_inside.end(), inside[i].begin(), inside[i].end());
+    for (int l = 0; l < 64; ++l) {
+      uint8_t first = 0;
+      for (size_t c = inside[i].size(); c-- > 0;) {
+        if (inside[i][c] >> l & 1) first = static_cast<uint8_t>(c);
+      }
+      plan.kept_first.push_back(first);
+    }
+  }
+  plan.line.count = static_cast<int64_t>(stretches.size());
+  plan.line.cells = cells;
+  plan.line.stretch = stretches.data();
+  plan.kept.push_back(std::move(offset));
+  plan.line.offset = plan.kept.back().data();
+  plan.line.inside = plan.kept_inside.data();
+  plan.line.first = plan.kept_first.data();
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  plan.inner_tile = 1;
+  count_items(work, plan);
+  plan.scratch = 64;
+  return true;
+}
+
+bool make_direct(const Work& work, int element_bytes, Forward& plan) {
+  const Axis& last = work.axis[work.axes - 1];
+  const int64_t rows = work.cells / last.kernel;
+  if (work.inner != 1 || last.x_step != 1 || last.y_step != 1 || far_away(work) ||
+      last.stride != 2 || last.kernel > kMostRowTaps || rows > kMostRows ||
+      (last.kernel - 1) * last.dilation > 64 / element_bytes || work.cells > kDirectCells) {
+    return false;
+  }
+  cut_first(work, element_bytes, plan);
+  return true;
+}
+
+bool make_across(const Work& work, int element_bytes, Forward& plan) {
+  const bool overlaps = work.axis[work.axes - 1].stride == 1;
+  if (work.inner * element_bytes < kLeastAcross * (overlaps ? 2 : 1) || work.inner_x_step != 1 ||
+      work.inner_y_step != 1 || far_away(work) || work.cells > kDirectCells) {
+    return false;
+  }
+  cut_first(work, element_bytes, plan);
+  return true;
+}
+
+bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan) {
+  if (work.inner * element_bytes < 2 * kLeastAcross || work.inner_x_step != 1 ||
+      work.inner_y_step != 1 || far_away(work) || work.winner_bytes != 1) {
+    return false;
+  }
+  int64_t asked = 1;  // windows that a cell is in
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    asked *= ((along.kernel - 1) * along.dilation + along.stride) / along.stride;
+    if (asked > kMostAsked) return false;
+  }
+  cut_first(work, element_bytes, plan);
+  list_offsets(work, plan);
+  plan.across = true;
+  const int64_t cells = work.axis[work.axes - 1].n;
+  plan.scratch = carved(cells * kMostAsked, 3 * 8) + carved(cells, 8);
+  if (plan.scratch > kMostLineBytes) return false;
+  return true;
+}
+
+// (Long rows of windows of two cells have a way of their own, which is faster by a fifth.)
+bool windows_apart(const Work& work) {
+  if (work.inner != 1 || work.cells > 255 || far_away(work)) return false;
+  const Axis& last = work.axis[work.axes - 1];
+  if (tiled(work) && last.kernel == 2 && last.out >= kLongRow) return false;
+  int64_t cells = 1, outputs = 1;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.x_step != cells || along.y_step != outputs || along.winner_step != outputs ||
+        along.stride <= (along.kernel - 1) * along.dilation) {
+      return false;
+    }
+    cells *= along.n;
+    outputs *= along.out;
+  }
+  return cells > 0 && outputs > 0;
+}
+
+void split_first(Work& work, int64_t windows) {
+  Axis& first = work.axis[0];
+  if (windows == first.out) return;
+  const int64_t parts = first.out / windows, by = windows * first.stride;
+  work.outer[work.outers++] = {parts, by * first.x_step, windows * first.y_step,
+                               windows * first.winner_step};
+  work.outer_count *= parts;
+  first.n = by;
+  first.out = windows;
+}
+
+bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
+  Work work = given;
+  plan.first_windows = windows_at_once(work);
+  split_first(work, plan.first_windows);
+  int64_t cells, outputs;
+  cells = static_cast<int64_t>(cells_of(work));
+  outputs = 1;
+  for (int a = 0; a < work.axes; ++a) outputs *= work.axis[a].out;
+  if (cells > kMostPieceCells) return false;
+  const int lanes = element_bytes == 8 ? 8 : 16;
+  // the output that each cell is in the window of, or -1, and where there
+  const auto window = [&](int64_t cell) {
+    int64_t output = 0, tap = 0, y_step = 1, tap_step = 1;
+    bool found = true;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      const Axis& along = work.axis[a];
+      const int64_t at = cell % along.n + along.before, in = at % along.stride;
+      cell /= along.n;
+      found &= in % along.dilation == 0 && in / along.dilation < along.kernel &&
+               at / along.stride < along.out;
+      output += at / along.stride * y_step;
+      tap += in / along.dilation * tap_step;
+      y_step *= along.out;
+      tap_step *= along.kernel;
+    }
+    return found ? std::pair(output, tap) : std::pair<int64_t, int64_t>(-1, 255);
+  };
+  int64_t lowest = 0, highest = 0;  // outputs of the piece
+  for (int64_t cell = 0; cell < cells; ++cell) {
+    const auto [output, tap] = window(cell);
+    bool next = cell == 0 || plan.kept_pieces.back().cells == lanes;
+    if (!next && output >= 0) {
+      next = highest >= 0 && std::max(output, highest) - std::min(output, lowest) >= lanes;
+    }
+    if (next) {
+      if (cell > 0) plan.kept_pieces.back().y = lowest;
+      plan.kept_pieces.push_back({cell, 0, 0, {}, {}});
+      lowest = outputs, highest = -1;
+    }
+    Piece& piece = plan.kept_pieces.back();
+    if (output >= 0) lowest = std::min(lowest, output), highest = std::max(highest, output);
+    piece.y = lowest;
+    piece.wanted[piece.cells++] = static_cast<uint8_t>(tap);
+  }
+  for (Piece& piece : plan.kept_pieces) {
+    // as many outputs as there are lanes can be read, where there are as many at all
+    piece.y = std::max<int64_t>(0, std::min(piece.y, outputs - lanes));
+    for (int64_t i = 0; i < piece.cells; ++i) {
+      const int64_t output = window(piece.x + i).first;
+      if (output >= 0) piece.from[i] = static_cast<uint8_t>(output - piece.y);
+    }
+  }
+  plan.in_pieces = true;
+  plan.pieces = static_cast<int64_t>(plan.kept_pieces.size());
+  plan.piece = plan.kept_pieces.data();
+  plan.inner_tile = 1;
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  count_items(work, plan);
+  list_offsets(work, plan);
+  if (work.cells <= 32 && outputs <= kMostAllowed) {
+    plan.kept_allowed = list_allowed(work, outputs);
+    plan.allowed = plan.kept_allowed.data();
+  }
+  plan.scratch = 64;
+  return true;
+}
+
+bool one_line(const Work& work) {
+  int64_t step = work.inner;
+  if (work.inner > 1 && (work.inner_x_step != 1 || work.inner_y_step != 1)) return false;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.n != along.out || along.stride != 1) return false;
+    if (along.x_step != step || along.y_step != step || along.winner_step != step) return false;
+    step *= along.n;
+  }
+  for (int i = work.outers - 1; i >= 0; --i) {
+    const Outer& along = work.outer[i];
+    if (along.x_step != step || along.y_step != step || along.winner_step != step) return false;
+    step *= along.n;
+  }
+  return true;
+}
+
+bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& plan) {
+  if (work.winner_bytes != 1 || far_away(work)) return false;
+  // Each tap is a step for as many cells as there are lanes, whoever won; a scatter takes three to
+  // four for each cell. Measured on planes of 7x7 to 112x112: 3x3 gains, 5x5 does not.
+  const bool one_tile = cells_of(work) * element_bytes <= kMostTileBytes / (2 * kTogether);
+  if (4 * work.cells > (one_tile ? 5 : 16) * lanes || work.cells > kMostLineTaps) return false;
+  std::vector<int64_t> offsets{0}, winners{0};
+  int64_t step = work.inner, run = work.inner;
+  for (int a = work.axes - 1, weight = 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    std::vector<int64_t> further_offsets, further_winners;
+    for (int64_t tap = along.kernel - 1; tap >= 0; --tap) {
+      for (size_t i = 0; i < offsets.size(); ++i) {
+        further_offsets.push_back(offsets[i] + (along.before - tap * along.dilation) * step);
+        further_winners.push_back(winners[i] + tap * weight);
+      }
+    }
+    offsets = std::move(further_offsets), winners = std::move(further_winners);
+    step *= along.n;
+    run *= along.out;
+    weight *= static_cast<int>(along.kernel);
+  }
+  const int64_t reach = offsets.back() - offsets.front();
+  plan.line_copied = 2 * reach + kLineCopied;
+  if (carved(plan.line_copied, element_bytes + 1) > kMostLineBytes) return false;
+  plan.line = true;
+  plan.inner_tile = std::max<int64_t>(1, work.inner);
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  const double rows =
+      kDirectBytes / (cells_of(work) * element_bytes) * static_cast<double>(work.axis[0].out);
+  if (rows < static_cast<double>(work.axis[0].out)) {
+    plan.cut[0].tile = std::max<int64_t>(1, static_cast<int64_t>(rows));
+    plan.cut[0].tiles = ceil_div(work.axis[0].out, plan.cut[0].tile);
+  }
+  count_items(work, plan);
+  const auto taps = static_cast<int64_t>(offsets.size());
+  plan.kept.push_back(std::move(offsets));
+  const int64_t* at = plan.kept.back().data();
+  plan.kept.push_back(std::move(winners));
+  plan.line_taps = {taps, at, plan.kept.back().data()};
+  list_offsets(work, plan);
+  if (plan.cut[0].tiles == 1 && work.cells <= 32 && run <= kMostAllowed) {
+    plan.kept_allowed = list_allowed(work, run);
+    plan.allowed = plan.kept_allowed.data();
+  }
+  plan.scratch = carved(plan.line_copied + kLineBlock, element_bytes) +
+                 carved(plan.line_copied + kLineBlock, 1) + carved(kLineBlock, element_bytes);
+  return true;
+}
+
+}  // namespace ndpool

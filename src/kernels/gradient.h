@@ -1,0 +1,612 @@
+// Backward by tiles. A gather: every cell of dx sums dy over the windows whose winner points back
+// at it, so each is written once, in order, whatever the number of threads. Windows of very many
+// cells scatter instead, in the same order of additions.
+#pragma once
+
+#include "direct.h"
+#include "winner_check.h"
+
+namespace ndpool {
+namespace {
+
+template <class S, class T>
+class GradientLoader {
+ public:
+  GradientLoader(const Work& work, const Backward& plan, T* dy, uint8_t* winners)
+      : work_(work), plan_(plan), dy_(dy), winners_(winners) {}
+
+  void look_at(const Walk& walk) {
+    fill(dy_, T{}, plan_.slots_in_all);  // what lies outside stays zero from tile to tile
+    fill(winners_, uint8_t{0}, plan_.slots_in_all);
+    for (int a = 0; a < work_.axes; ++a) {
+      const Cut& cut = plan_.cut[a];
+      const int64_t first = plan_.first[a] + walk.tile[a] * cut.tile - plan_.halo[a];
+      lo_[a] = most(0, -first);
+      count_[a] = least(cut.slots, work_.axis[a].out - first) - lo_[a];
+      from_[a] = first + lo_[a];
+    }
+    // From axis one_run_ on, the outputs of the tile lie end to end, where they come from and here.
+    one_run_ = work_.axes - 1;
+    plain_ = by_rows(work_) && work_.axis[work_.axes - 1].y_step == 1;
+    if (!by_rows(work_)) return;
+    int64_t length = 1;
+    while (one_run_ > 0) {
+      const Axis& along = work_.axis[one_run_];
+      const bool whole = count_[one_run_] == along.out && plan_.cut[one_run_].slots == along.out;
+      if (!whole || along.y_step != length) return;
+      length *= along.out;
+      const Axis& before = work_.axis[one_run_ - 1];
+      if (before.y_step != length || before.winner_step != length) return;
+      --one_run_;
+    }
+  }
+
+  void load(const Walk& walk) const {
+    axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, 0);
+  }
+
+ private:
+  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t from, int64_t from_winner,
+                             int64_t to) const {
+    const Axis& along = work_.axis[a];
+    from += from_[a] * along.y_step;
+    from_winner += from_[a] * along.winner_step;
+    to += lo_[a] * plan_.cut[a].slot_step;
+    const S* source = static_cast<const S*>(work_.source);
+    const auto* winners = static_cast<const uint8_t*>(work_.winners);
+    const bool last = a == work_.axes - 1;
+    if (a == one_run_ && by_rows(work_)) {
+      const int64_t count = count_[a] * plan_.cut[a].slot_step;
+      copy_strided(dy_ + to, source + from, last ? along.y_step : 1, count);
+      return copy_run(winners_ + to, winners + from_winner, count);
+    }
+    if constexpr (std::is_same_v<S, T>) {
+      if (a == work_.axes - 2 && plain_) return rows(a, from, from_winner, to);
+    }
+    for (int64_t o = 0; o < count_[a]; ++o) {
+      if (last) {
+        copy_strided(dy_ + to, source + from, work_.inner_y_step, walk.inner_count);
+        copy_run(winners_ + to, winners + from_winner, walk.inner_count);
+      } else {
+        axis(walk, a + 1, from, from_winner, to);
+      }
+      from += along.y_step;
+      from_winner += along.winner_step;
+      to += plan_.cut[a].slot_step;
+    }
+  }
+
+  // Rows along the last axis whose cells stand next to each other.
+  void rows(int a, int64_t from, int64_t from_winner, int64_t to) const {
+    const int last = a + 1;
+    const Axis& along = work_.axis[a];
+    const int64_t step = plan_.cut[a].slot_step, count = count_[last];
+    const S* dy = static_cast<const S*>(work_.source) + from + from_[last];
+    const auto* winners = static_cast<const uint8_t*>(work_.winners) + from_winner + from_[last];
+    to += lo_[last];
+    for (int64_t o = 0; o < count_[a]; ++o, to += step) {
+      copy_run(dy_ + to, dy + o * along.y_step, count);
+      copy_run(winners_ + to, winners + o * along.winner_step, count);
+    }
+  }
+
+  const Work& work_;
+  const Backward& plan_;
+  T* const dy_;
+  uint8_t* const winners_;
+  bool plain_ = false;  // dy and winners of a row have no gaps
+  int one_run_ = 0;
+  int64_t lo_[kMostAxes], count_[kMostAxes], from_[kMostAxes];
+};
+
+// to[i] = the sum of dy[i + offset[t]] over the taps t whose winner is the tap itself.
+template <class T, int kUnroll>
+inline void gather_block(T* to, const T* dy, const uint8_t* winners, const Taps& taps) {
+  constexpr int L = kLanes<T>;
+  Vec<T> sum[kUnroll] = {};
+  for (int64_t t = 0; t < taps.taps; ++t) {
+    const int64_t at = taps.offset[t];
+    const Lanes<T> tap(taps.winner[t]);
+    for (int u = 0; u < kUnroll; ++u) {
+      sum[u] = tap.add_where_equal(winners + at + u * L, dy + at + u * L, sum[u]);
+    }
+  }
+  for (int u = 0; u < kUnroll; ++u) store(to + u * L, sum[u]);
+}
+
+template <class T>
+void gather(T* to, const T* dy, const uint8_t* winners, const Taps& taps, int64_t run) {
+  constexpr int L = kLanes<T>;
+  int64_t i = 0;
+  for (; i + 4 * L <= run; i += 4 * L) gather_block<T, 4>(to + i, dy + i, winners + i, taps);
+  for (; i < run; i += L) gather_block<T, 1>(to + i, dy + i, winners + i, taps);
+}
+
+// The tile of dx: put together from the sums of each class of cells, then written.
+template <class S, class T>
+class GradientWriter {
+ public:
+  GradientWriter(const Work& work, const Backward& plan, T* whole)
+      : work_(work), plan_(plan), last_(work.axes - 1), whole_(whole) {
+    int64_t length = work.inner;
+    flat_ = work.axes;
+    if (plan.inner_tiles > 1) return;
+    while (flat_ > 0 && work.axis[flat_ - 1].x_step == length) {
+      length *= work.axis[--flat_].n;
+      if (plan.cut[flat_].tiles > 1) return;
+    }
+  }
+
+  void look_at(const Walk& walk) {
+    start_ = walk.inner;
+    length_ = walk.inner_count;
+    int64_t step = plan_.inner_tile;
+    for (int a = last_; a >= 0; --a) {
+      const Axis& along = work_.axis[a];
+      const Cut& cut = plan_.cut[a];
+      const int64_t edge = (plan_.first[a] + walk.tile[a] * cut.tile) * along.stride - along.before;
+      begin_[a] = most(0, edge);
+      skipped_[a] = begin_[a] - edge;  // cells of the first slots that lie in padding
+      count_[a] = most(0, least(along.n, edge + cut.tile * along.stride) - begin_[a]);
+      step_[a] = step;
+      step *= count_[a];
+      start_ += begin_[a] * along.x_step;
+      if (a >= flat_) length_ *= count_[a];
+    }
+  }
+
+  // Put the cells of all classes in their places. `sums` holds those of each combination of
+  // classes, row-major, `apart` cells from one to the next. Goes through the tile in order.
+  void place(const T* sums, int64_t apart, T* to) const { axis(0, 0, sums, apart, to, end(to)); }
+
+  // Where to make the tile: the only one of an outer cell in dx itself.
+  T* at(const Walk& walk) const {
+    if constexpr (std::is_same_v<S, T>) {
+      if (flat_ == 0 && plan_.cut[0].tiles == 1) return static_cast<T*>(work_.result) + walk.x;
+    }
+    return whole_;
+  }
+
+  // How far a tile that is made there may be written to: the scratch has room for vectors.
+  const T* end(const T* tile) const {
+    return tile + plan_.cells_in_all + (tile == whole_ ? 2 * kLanes<T> : 0);
+  }
+
+  // Write the tile to dx, at the outer cell `x`.
+  void write(int64_t x) const { line(0, whole_, x + start_); }
+  // Write `count` cells that lie in dx as one run.
+  void write(int64_t x, int64_t count) const {
+    emit(static_cast<S*>(work_.result) + x, whole_, count);
+  }
+
+  int64_t begin(int a) const { return begin_[a]; }
+  int64_t count(int a) const { return count_[a]; }
+  int64_t step(int a) const { return step_[a]; }
+
+ private:
+  NDPOOL_RECURSIVE void axis(int a, int64_t combination, const T* sums, int64_t apart, T* to,
+                             const T* end) const {
+    const int64_t stride = work_.axis[a].stride;
+    if (a == last_) return row(sums + combination * stride * apart, apart, to, end);
+    int64_t c = skipped_[a] % stride;
+    sums += skipped_[a] / stride * plan_.cut[a].slot_step;
+    const bool before_last = a + 1 == last_;
+    const int64_t last_stride = work_.axis[last_].stride;
+    for (int64_t i = 0; i < count_[a]; ++i, to += step_[a]) {
+      if (before_last) {
+        row(sums + (combination * stride + c) * last_stride * apart, apart, to, end);
+      } else {
+        axis(a + 1, combination * stride + c, sums, apart, to, end);
+      }
+      if (++c == stride) {
+        c = 0;
+        sums += plan_.cut[a].slot_step;
+      }
+    }
+  }
+
+  void row(const T* sums, int64_t apart, T* to, const T* end) const {
+    const int64_t stride = work_.axis[last_].stride, inner = plan_.inner_tile;
+    const int64_t count = count_[last_], skipped = skipped_[last_];
+    if (stride == 1) {
+      copy_run(to, sums + skipped * inner, count * inner);
+    } else if (stride == 2 && inner == 1) {
+      int64_t i = 0;
+      const T* even = sums + skipped / 2;
+      if (skipped % 2) {
+        to[i++] = even[apart];
+        ++even;
+      }
+      const bool over_the_end = end - (to + count) < 2 * kLanes<T>;
+      T* pairs = over_the_end ? whole_ : to + i;
+      interleave_run(pairs, even, even + apart, (count - i + 1) / 2);
+      if (pairs != to + i) copy_run(to + i, pairs, count - i);
+    } else {
+      int64_t c = skipped % stride;
+      sums += skipped / stride * inner;
+      for (int64_t i = 0; i < count; ++i, to += inner) {
+        for (int64_t k = 0; k < inner; ++k) to[k] = sums[c * apart + k];
+        if (++c == stride) {
+          c = 0;
+          sums += inner;
+        }
+      }
+    }
+  }
+
+  NDPOOL_RECURSIVE const T* line(int a, const T* from, int64_t x) const {
+    if (a == flat_) {
+      emit(static_cast<S*>(work_.result) + x, from, length_);
+      return from + (a == work_.axes ? plan_.inner_tile : length_);
+    }
+    for (int64_t i = 0; i < count_[a]; ++i) from = line(a + 1, from, x + i * work_.axis[a].x_step);
+    return from;
+  }
+
+  const Work& work_;
+  const Backward& plan_;
+  const int last_;
+  T* const whole_;  // the tile, row-major
+  int flat_;        // from this axis on, the tile lies in dx as one run
+  int64_t start_ = 0, length_ = 0;
+  int64_t begin_[kMostAxes], count_[kMostAxes], skipped_[kMostAxes], step_[kMostAxes];
+};
+
+// Add each dy to the cell of the tile that won its window, output by output.
+//
+// Neighbouring windows often have the same winner, and then each addition waits for the one
+// before. So several outer cells go side by side: their additions do not meet.
+template <class S, class T>
+class Scatter {
+ public:
+  Scatter(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, char*& scratch)
+      : work_(work),
+        plan_(plan),
+        tile_(tile),
+        row_(carve<T>(scratch, plan.slots_in_all)),
+        winners_(carve<uint32_t>(scratch, plan.slots_in_all)) {
+    dense_ = plan.found_run > 0 && (work.inner == 1 || work.inner_y_step == 1);
+    for (int a = 0; a < work.axes; ++a) dense_ &= work.axis[a].y_step == work.axis[a].winner_step;
+    // outer cells that follow each other without a gap
+    const Outer& outer = work.outer[work.outers > 0 ? work.outers - 1 : 0];
+    together_ = dense_ && plan.together == kTogether && work.outers > 0 &&
+                outer.y_step == plan.found_run && outer.x_step == plan.cells_in_all;
+  }
+
+  void look_at(const Walk&) {
+    cells_ = plan_.inner_tile;
+    for (int a = 0; a < work_.axes; ++a) cells_ *= tile_.count(a);
+  }
+
+  // The tile of one outer cell; `target` has the cells of the winners, if they were found.
+  void add(const Walk& walk, const uint16_t* target, T* to) const {
+    if (dense_) return add_all<1>(walk.y, target, to);
+    fill(to, T{}, cells_);
+    int64_t start[kMostAxes];
+    axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start, to);
+  }
+
+  // Whether the next kTogether outer cells can go side by side.
+  bool together(const Walk& walk) const { return together_ && walk.left(work_) >= kTogether; }
+
+  // All of kCount outer cells that follow each other, dy from `y` on, into as many tiles.
+  template <int kCount>
+  void add_all(int64_t y, const uint16_t* target, T* to) const {
+    const S* from = static_cast<const S*>(work_.source) + y;
+    const int64_t count = plan_.found_run, cells = plan_.cells_in_all;
+    fill(to, T{}, kCount * cells);
+    constexpr int64_t kBlock = 64 / sizeof(S);
+    const int64_t lines = ceil_div(cells * static_cast<int64_t>(sizeof(S)), 64);
+    const int64_t per_block = ceil_div(lines, ceil_div(count, kBlock));
+    for (int64_t i = 0, line = 0; i < count; i += kBlock, line += per_block) {
+      for (int u = 0; u < kCount && kCount > 1; ++u) {
+        // Additions alone would leave the memory idle: meanwhile it brings the next outer cells.
+        prefetch<false>(address(from + u * count + i) + kCount * count * int64_t{sizeof(S)});
+        for (int64_t l = line; l < line + per_block; ++l) {
+          prefetch<true>(address(to + u * cells) + kCount * cells * int64_t{sizeof(T)} + l * 64);
+        }
+      }
+      const int64_t end = least(count, i + kBlock);
+      for (int64_t k = i; k < end; ++k) {
+        const uint16_t* cell = target + k;
+        const S* gradient = from + k;
+        for (int u = 0; u < kCount; ++u) to[cell[u * count]] += widen(gradient[u * count]);
+      }
+    }
+  }
+
+ private:
+  // Where there are several tiles: whatever lies in another one is left out.
+  NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner, int64_t* start,
+                             T* to) const {
+    const Axis& along = work_.axis[a];
+    // the windows that reach the tile
+    const int64_t span = (along.kernel - 1) * along.dilation;
+    const int64_t before = tile_.begin(a) + along.before - span;
+    const int64_t lo = before > 0 ? ceil_div(before, along.stride) : 0;
+    const int64_t end = tile_.begin(a) + tile_.count(a) + along.before;
+    const int64_t hi = least(along.out, ceil_div(end, along.stride));
+    for (int64_t o = lo; o < hi; ++o) {
+      start[a] = o * along.stride - along.before - tile_.begin(a);
+      const int64_t from = y + o * along.y_step, from_winner = winner + o * along.winner_step;
+      if (a < work_.axes - 1) {
+        axis(walk, a + 1, from, from_winner, start, to);
+      } else if (by_rows(work_)) {  // as much of the row as there is room for
+        const int64_t count = least(hi - o, plan_.slots_in_all);
+        read(from, along.y_step, from_winner, count);
+        for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0, to);
+        o += count - 1;
+      } else {
+        read(from, work_.inner_y_step, from_winner, walk.inner_count);
+        for (int64_t i = 0; i < walk.inner_count; ++i) cell(start, i, i, to);
+      }
+    }
+  }
+
+  void read(int64_t from, int64_t step, int64_t from_winner, int64_t count) const {
+    copy_strided(row_, static_cast<const S*>(work_.source) + from, step, count);
+    const auto widen_from = [&](const auto* winners) {
+      convert_run(winners_, winners + from_winner, count);
+    };
+    switch (work_.winner_bytes) {
+      case 1: return widen_from(static_cast<const uint8_t*>(work_.winners));
+      case 2: return widen_from(static_cast<const uint16_t*>(work_.winners));
+      default: return widen_from(static_cast<const uint32_t*>(work_.winners));
+    }
+  }
+
+  inline void cell(const int64_t* start, int64_t i, int64_t inner, T* to) const {
+    int64_t place = inner;
+    bool inside = true;
+    for (int a = work_.axes - 1; a >= 0; --a) {
+      const int64_t tap = tap_along(work_, plan_, a, winners_[i]);
+      const int64_t at = start[a] + tap * work_.axis[a].dilation;
+      inside &= at >= 0 && at < tile_.count(a);
+      place += at * tile_.step(a);
+    }
+    if (inside) to[place] += row_[i];
+  }
+
+  const Work& work_;
+  const Backward& plan_;
+  const GradientWriter<S, T>& tile_;
+  T* const row_;
+  uint32_t* const winners_;
+  bool dense_;     // dy lies as the winners do, whose cells were found
+  bool together_;  // and so do several outer cells
+  int64_t cells_ = 0;
+};
+
+template <class S, class T>
+class Gather {
+ public:
+  Gather(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, char*& scratch)
+      : work_(work),
+        plan_(plan),
+        tile_(tile),
+        dy_(carve<T>(scratch, plan.slots_in_all)),
+        winners_(carve<uint8_t>(scratch, plan.slots_in_all)),
+        sums_(carve<T>(scratch, plan.slots_in_all * plan.combinations)),
+        loader_(work, plan, dy_, winners_) {}
+
+  void look_at(const Walk& walk) { loader_.look_at(walk); }
+
+  void add(const Walk& walk, const uint16_t*, T* to) const {
+    loader_.load(walk);
+    for (int64_t i = 0; i < plan_.combinations; ++i) {
+      gather(sums_ + i * plan_.slots_in_all, dy_, winners_, plan_.of_combination[i], plan_.run);
+    }
+    tile_.place(sums_, plan_.slots_in_all, to);
+  }
+
+ private:
+  const Work& work_;
+  const Backward& plan_;
+  const GradientWriter<S, T>& tile_;
+  T* const dy_;
+  uint8_t* const winners_;
+  T* const sums_;
+  GradientLoader<S, T> loader_;
+};
+
+// Windows that cover the input side by side, two cells wide along the last axis: each dy goes to
+// one cell of its window and zero to the others, with no sums.
+// E: what the elements are, where T is only their bits.
+template <class S, class T, class E = T>
+class Spread {
+ public:
+  Spread(const Work& work, const Backward& plan, const GradientWriter<S, T>& tile, char*& scratch)
+      : work_(work),
+        plan_(plan),
+        tile_(tile),
+        last_(work.axes - 1),
+        dy_(carve<T>(scratch, plan.slots_in_all)),
+        winners_(carve<uint8_t>(scratch, plan.slots_in_all)),
+        loader_(work, plan, dy_, winners_) {}
+
+  void look_at(const Walk& walk) {
+    loader_.look_at(walk);
+    for (int a = 0; a <= last_; ++a) windows_[a] = tile_.count(a) / work_.axis[a].kernel;
+  }
+
+  void add(const Walk& walk, const uint16_t*, T* to) const {
+    loader_.load(walk);
+    rows(0, to, tile_.end(to), 0, 0);
+  }
+
+  // Where the rows of dy have no gaps, there is no need of a tile.
+  bool straight() const {
+    return std::is_same_v<S, T> && by_rows(work_) && work_.axis[last_].y_step == 1;
+  }
+  void add_straight(const Walk& walk) const {
+    int64_t x = walk.x, y = walk.y, winner = walk.winners;
+    for (int a = 0; a <= last_; ++a) {
+      const Axis& along = work_.axis[a];
+      const int64_t first = tile_.begin(a) / along.kernel;
+      x += tile_.begin(a) * along.x_step;
+      y += first * along.y_step;
+      winner += first * along.winner_step;
+    }
+    straight_rows(0, x, y, winner, 0);
+  }
+
+ private:
+  NDPOOL_RECURSIVE void straight_rows(int a, int64_t x, int64_t y, int64_t winner,
+                                      int64_t tap) const {
+    if (a == last_) return straight_row(x, y, winner, 2 * tap);
+    const Axis& along = work_.axis[a];
+    for (int64_t o = 0; o < windows_[a]; ++o, y += along.y_step, winner += along.winner_step) {
+      for (int64_t i = 0; i < along.kernel; ++i, x += along.x_step) {
+        const int64_t next_tap = tap * along.kernel + i;
+        if (a + 1 == last_) {
+          straight_row(x, y, winner, 2 * next_tap);
+        } else {
+          straight_rows(a + 1, x, y, winner, next_tap);
+        }
+      }
+    }
+  }
+
+  void straight_row(int64_t x, int64_t y, int64_t winner, int64_t tap) const {
+    if constexpr (std::is_same_v<S, T>) {
+      constexpr int L = kLanes<T>;
+      T* to = static_cast<T*>(work_.result) + x;
+      const T* dy = static_cast<const T*>(work_.source) + y;
+      const uint8_t* winners = static_cast<const uint8_t*>(work_.winners) + winner;
+      const Vec<Winner<T>> wanted = pair_of(tap);
+      const int64_t windows = windows_[last_];
+      const auto block = [&](int64_t o) {
+        const Vec<T> values = load(dy + o);
+        const Vec<Winner<T>> from = widen_winners<T>(winners + o);
+        store(to + 2 * o, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)));
+        store(to + 2 * o + L, as_sum<E, T>(from_pairs<T, L / 2>(values, from, wanted)));
+      };
+      for (int64_t o = 0; o + L <= windows; o += L) block(o);
+      if (windows % L == 0) return;
+      if (windows >= L) return block(windows - L);
+      const Vec<T> values = load_some<T, T>(dy, bits_between(0, windows), T{});
+      const Vec<Winner<T>> from = widen_some<T>(winners, windows);
+      store_some(to, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)),
+                 bits_between(0, 2 * windows));
+      store_some(to + L, as_sum<E, T>(from_pairs<T, L / 2>(values, from, wanted)),
+                 bits_between(0, 2 * windows - L));
+    }
+  }
+
+  // tap, tap + 1, tap, ...
+  static inline Vec<Winner<T>> pair_of(int64_t tap) {
+    struct Lanes {
+      Winner<T> of[kLanes<T>];
+      constexpr Lanes() : of() {
+        for (int lane = 1; lane < kLanes<T>; lane += 2) of[lane] = 1;
+      }
+    };
+    static constexpr Lanes second;
+    return load(second.of) + broadcast(static_cast<Winner<T>>(tap));
+  }
+
+  // Along axis a, for the cells of a window whose offset begins with `tap`. In the tile's order:
+  // what a row writes too much, the next one writes again.
+  NDPOOL_RECURSIVE void rows(int a, T* to, const T* end, int64_t slot, int64_t tap) const {
+    if (a == last_) return row(to, end, dy_ + slot, winners_ + slot, 2 * tap, windows_[a]);
+    const int64_t kernel = work_.axis[a].kernel;
+    for (int64_t o = 0; o < windows_[a]; ++o, slot += plan_.cut[a].slot_step) {
+      for (int64_t i = 0; i < kernel; ++i, to += tile_.step(a)) {
+        const int64_t next_tap = tap * kernel + i;
+        if (a + 1 == last_) {  // not by another call of this function: rows can be short
+          row(to, end, dy_ + slot, winners_ + slot, 2 * next_tap, windows_[last_]);
+        } else {
+          rows(a + 1, to, end, slot, next_tap);
+        }
+      }
+    }
+  }
+
+  // to[2 * o + j] = dy[o] where tap + j won; writes up to two vectors more, but not over the end.
+  static inline void row(T* to, const T* end, const T* dy, const uint8_t* winners, int64_t tap,
+                         int64_t windows) {
+    constexpr int L = kLanes<T>;
+    const Vec<Winner<T>> wanted = pair_of(tap);
+    for (int64_t o = 0; o < windows; o += L) {
+      const Vec<T> values = load(dy + o);
+      const Vec<Winner<T>> from = widen_winners<T>(winners + o);
+      T last[2 * L];
+      T* pairs = end - (to + 2 * o) < 2 * L ? last : to + 2 * o;
+      store(pairs, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)));
+      store(pairs + L, as_sum<E, T>(from_pairs<T, L / 2>(values, from, wanted)));
+      if (pairs != last) continue;
+      for (int64_t i = 0; i < least(2 * L, 2 * (windows - o)); ++i) to[2 * o + i] = last[i];
+    }
+  }
+
+  const Work& work_;
+  const Backward& plan_;
+  const GradientWriter<S, T>& tile_;
+  const int last_;
+  T* const dy_;
+  uint8_t* const winners_;
+  int64_t windows_[kMostAxes];
+  GradientLoader<S, T> loader_;
+};
+
+// `Way` is Gather, Spread or Scatter.
+template <class S, class T, class Way>
+int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64_t begin,
+                    int64_t end) {
+  char* free = static_cast<char*>(scratch);
+  T* whole = carve<T>(free, plan.together * plan.cells_in_all);
+  auto* target = carve<uint16_t>(free, plan.together * plan.found_run);
+  WinnerCheck check(work, plan);
+  GradientWriter<S, T> tile(work, plan, whole);
+  Way way(work, plan, tile, free);
+  Walk walk(work, plan, begin);
+  Ahead<false> next_dy;
+  Ahead<true> next_dx;
+  int64_t seen = -1;
+  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
+    if (walk.number != seen) {
+      check.look_at(walk);
+      tile.look_at(walk);
+      way.look_at(walk);
+      seen = walk.number;
+    }
+    if constexpr (std::is_same_v<Way, Scatter<S, T>>) {
+      while (end - item >= kTogether && way.together(walk)) {
+        const int64_t x = walk.x, y = walk.y;
+        T* to = tile.at(walk);
+        for (int u = 0; u < kTogether; ++u, ++item, walk.next(work, plan)) {
+          const auto shift = static_cast<uint16_t>(u * plan.cells_in_all);
+          if (const int64_t bad = check(walk, target + u * plan.found_run, shift)) return bad;
+        }
+        way.template add_all<kTogether>(y, target, to);
+        if (to == whole) tile.write(x, kTogether * plan.cells_in_all);
+      }
+      if (item == end) break;
+    }
+    if (const int64_t bad = check(walk, target, 0)) return bad;
+    next_dy.look(static_cast<const S*>(work.source) + walk.y);
+    next_dx.look(static_cast<const S*>(work.result) + walk.x);
+    if constexpr (requires { way.add_straight(walk); }) {
+      if (way.straight()) {
+        way.add_straight(walk);
+        continue;
+      }
+    }
+    T* to = tile.at(walk);
+    way.add(walk, target, to);
+    if (to == whole) tile.write(walk.x);
+  }
+  return 0;
+}
+
+template <class S, class T>
+constexpr auto gathering = backward_by<S, T, Gather<S, T>>;
+template <class S, class T>
+constexpr auto spreading = backward_by<S, T, Spread<S, T>>;
+template <class E>
+constexpr auto spreading_halves = backward_by<uint16_t, uint16_t, Spread<uint16_t, uint16_t, E>>;
+template <class S, class T>
+constexpr auto scattering = backward_by<S, T, Scatter<S, T>>;
+
+}  // namespace
+}  // namespace ndpool

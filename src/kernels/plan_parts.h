@@ -1,0 +1,58 @@
+// What plans of all kinds are made of.
+#pragma once
+
+#include "plan.h"
+
+namespace ndpool {
+
+constexpr int64_t kMostTileBytes = 1 << 20;  // for windows that need it
+constexpr int64_t kFar = int64_t{1} << 40;   // products of two such sizes are never formed
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline size_t carved(int64_t count, int64_t bytes) {
+  return static_cast<size_t>((count * bytes + 2 * 64 + 63) / 64 * 64);
+}
+
+inline bool far_away(const Work& work) {
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    for (int64_t size : {along.n, along.stride, along.dilation, along.before, along.out}) {
+      if (size >= kFar) return true;
+    }
+    if (along.kernel >= (1 << 20)) return true;
+  }
+  return false;
+}
+
+// The cells of the input behind one outer cell.
+inline double cells_of(const Work& work) {
+  double cells = static_cast<double>(work.inner);
+  for (int a = 0; a < work.axes; ++a) cells *= static_cast<double>(work.axis[a].n);
+  return cells;
+}
+
+// Whether the windows cover the input side by side.
+inline bool tiled(const Work& work) {
+  bool all = true;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    all &= along.stride == along.kernel && along.dilation == 1 && along.before == 0 &&
+           along.n == along.out * along.kernel;
+  }
+  return all;
+}
+
+template <class Plan>
+void count_items(const Work& work, Plan& plan) {
+  plan.inner_tiles = ceil_div(work.inner, plan.inner_tile);
+  plan.items = work.outer_count * plan.inner_tiles;
+  for (int a = 0; a < work.axes; ++a) plan.items *= plan.cut[a].tiles;
+}
+
+// For each offset in the window: its taps, and whether the windows at the borders have it inside
+// the input.
+void list_offsets(const Work& work, BackwardPlan& plan);
+// The bits of `allowed`, with room for what a last vector reads.
+std::vector<uint32_t> list_allowed(const Work& work, int64_t run);
+
+}  // namespace ndpool
