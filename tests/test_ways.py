@@ -1,0 +1,123 @@
+"""The kernels' ways around tiles: each on outer cells that it is for, beside the numpy engine.
+
+All instruction sets go through the same cases; those without a way of their own take the tiles.
+"""
+
+import random
+
+import numpy as np
+import pytest
+from cases import DTYPES, NO_NATIVE, REGIMES, laid_out, same_bits, values
+
+import ndpool
+from ndpool.engines import native
+
+pytestmark = pytest.mark.skipif(bool(native.missing), reason=NO_NATIVE)
+
+OVERLAPPING = {"kernel_size": 3, "stride": 2, "padding": 1}
+SAME = {"kernel_size": 3, "stride": 1, "padding": 1}
+PLANES = (1, 2)
+WAYS = {  # name: shape, words
+    "forward in stretches, backward as a line": ((5, 3, 7, 9), SAME),
+    "a line of one outer cell, shorter than a block": ((1, 1, 5, 6), SAME),
+    "a line in copies": (
+        (2, 3, 40, 70),
+        {"kernel_size": (2, 3), "padding": ((0, 1), 1), "stride": 1},
+    ),
+    "a line of large outer cells, cut": ((2, 150, 130), {**SAME, "axes": PLANES}),
+    "a line of volumes": ((2, 2, 6, 7, 8), {**SAME, "axes": (2, 3, 4)}),
+    "stretches with gaps": ((4, 3, 13, 14), {"kernel_size": 3, "stride": 2}),
+    "stretches with ever more padding": (
+        (3, 6, 5),
+        {"kernel_size": 4, "stride": 1, "padding": 2, "axes": PLANES},
+    ),
+    "stretches of dilated windows": (
+        (3, 2, 15, 17),
+        {"kernel_size": (3, 2), "stride": (2, 3), "dilation": (2, 4)},
+    ),
+    "pieces of side-by-side windows": ((3, 4, 24, 14), {"kernel_size": 2}),
+    "pieces with cells in no window": ((3, 4, 11, 17), {"kernel_size": 3, "stride": (4, 3)}),
+    "pieces of padded windows": ((3, 4, 9, 9), {"kernel_size": 3, "padding": 1}),
+    "pieces of dilated windows": (
+        (3, 4, 20, 11),
+        {"kernel_size": 2, "stride": (5, 4), "dilation": 3},
+    ),
+    "pieces of volumes": ((2, 3, 6, 4, 9), {"kernel_size": (2, 2, 3), "axes": (2, 3, 4)}),
+    "pieces of one long axis": ((2, 3, 6561), {"kernel_size": 3, "axes": -1}),
+    "pieces of planes in parts": ((2, 96, 90), {"kernel_size": (3, 2), "axes": PLANES}),
+    "rows of two cells, short": ((2, 6, 100), {"kernel_size": 2, "axes": PLANES}),
+    "rows of two cells, long": ((2, 6, 300), {"kernel_size": 2, "axes": PLANES}),
+    "rows without a tile": ((2, 70, 190), {**OVERLAPPING, "axes": PLANES}),
+    "channels last, side by side": ((2, 8, 6, 37), {"kernel_size": 2, "axes": PLANES}),
+    "channels last, overlapping": ((2, 9, 8, 150), {**OVERLAPPING, "axes": PLANES}),
+    "channels last, at stride 1": ((2, 9, 8, 70), {**SAME, "axes": PLANES}),
+    "channels last, few": ((3, 9, 11, 3), {**OVERLAPPING, "axes": PLANES}),
+    "channels last, dilated": (
+        (2, 13, 9, 64),
+        {"kernel_size": 3, "stride": (2, 3), "dilation": (3, 2), "axes": PLANES},
+    ),
+    "channels last, in shares of rows": (
+        (1, 90, 60, 32),
+        {"kernel_size": 3, "stride": 2, "axes": PLANES},
+    ),
+    "channels between": ((2, 9, 33, 8), {"kernel_size": 3, "axes": 1}),
+}
+
+
+@pytest.fixture(params=native._native.instruction_sets() if not native.missing else ["none"])
+def instructions(request):
+    before = native._native.instruction_set()
+    native._native.set_instruction_set(request.param)
+    yield request.param
+    native._native.set_instruction_set(before)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_way_gives_what_numpy_gives(way, dtype, instructions):
+    shape, words = WAYS[way]
+    number = random.Random(f"{way} {dtype}")
+    rng = np.random.default_rng(number.randrange(2**32))
+    for regime in ("random", *number.sample(REGIMES[1:], 2)):
+        x = values(rng, regime, shape, dtype)
+        y, indices = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
+        found = ndpool.max_pool(x, **words, return_indices=True, engine="native")
+        assert same_bits(found[0], y) and np.array_equal(found[1], indices), regime
+        assert same_bits(ndpool.max_pool(x, **words, engine="native"), y), regime
+        if dtype.kind == "b":
+            continue
+        dy = laid_out(
+            values(rng, regime, y.shape, dtype), number.choice(["C", "C", "F", "gaps"]), number
+        )
+        with np.errstate(all="ignore"):  # infinite gradients
+            dx = ndpool.max_pool_backward(dy, indices, shape, **words, engine="numpy")
+        found = ndpool.max_pool_backward(dy, indices, shape, **words, engine="native")
+        assert np.array_equal(found != found, dx != dx), regime
+        found[found != found] = dx[dx != dx] = 0  # which NaN a sum of several is, nobody promises
+        assert same_bits(found, dx), regime
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_way_refuses_winners_that_are_none(way, instructions):
+    shape, words = WAYS[way]
+    x = values(np.random.default_rng(3), "random", shape, np.float32)
+    y, indices = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
+    rng = random.Random(way)
+    for place in (0, y.size - 1, rng.randrange(y.size), rng.randrange(y.size)):
+        wrong = indices.copy()
+        wrong.flat[place] = 255  # no window here has so many cells
+        with pytest.raises(ndpool.PoolError, match="indices") as numpys:
+            ndpool.max_pool_backward(y, wrong, shape, **words, engine="numpy")
+        with pytest.raises(ndpool.PoolError, match="indices") as natives:
+            ndpool.max_pool_backward(y, wrong, shape, **words, engine="native")
+        assert str(natives.value) == str(numpys.value)
+
+
+@pytest.mark.parametrize("way", [way for way, (_, words) in WAYS.items() if words.get("padding")])
+def test_a_way_refuses_winners_in_padding(way, instructions):
+    shape, words = WAYS[way]
+    x = values(np.random.default_rng(4), "random", shape, np.float32)
+    y, indices = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
+    indices.flat[0] = 0  # a cell before the first row, or before the first of a row
+    with pytest.raises(ndpool.PoolError, match="indices"):
+        ndpool.max_pool_backward(y, indices, shape, **words, engine="native")
