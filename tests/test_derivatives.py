@@ -55,7 +55,6 @@ def numbers(name, rng, shape):
 def test_every_kind_with_a_backward_has_a_derivative():
     """Those that have none, with the reason."""
     without = {
-        "max_unpool": "its input is not pooled: max_unpool_backward is gather_winners",
         "avg_pool_weights": "no kind: the gradient of avg_pool for its weights",
     }
     kinds = {name.removesuffix("_backward") for name in ndpool.__all__ if "_backward" in name}
@@ -330,6 +329,7 @@ def test_an_infinite_tangent_is_an_infinite_change():
 
 
 BOXES = [[0, 0.5, 1, 4.5, 3], [1, 1, 0, 3, 4], [0, 9, 9, 12, 12]]
+WINNERS = np.random.default_rng(0).integers(0, 4, (2, 3, 6, 7)).astype(np.uint8)
 REGIONS = {  # name: calls of kinds that have no kernel_size, or another geometry
     "adaptive_avg_pool": [((3,), {}), (((2, 4),), {})],
     "adaptive_max_pool": [((3,), {}), (((2, 4),), {})],
@@ -345,6 +345,11 @@ REGIONS = {  # name: calls of kinds that have no kernel_size, or another geometr
     "stochastic_pool": [((2,), {"rng": 0}), ((3,), {"rng": 1, "stride": 2})],
     "median_pool": [((2,), {"method": "lower"}), ((3,), {"method": "higher", "padding": 1})],
     "max_blur_pool": [((2,), {"blur": 5, "blur_mode": "edge", "stride": 2, "padding": 1})],
+    "max_unpool": [
+        ((WINNERS, (2, 3, 12, 14), 2), {}),
+        ((WINNERS, (2, 3, 7, 8), 2), {"stride": 1, "repeated": "sum"}),
+        ((WINNERS, (2, 3, 7, 8), 2), {"stride": 1, "repeated": "last"}),
+    ],
     "mixed_pool": [((np.array([[[0.0]], [[0.5]], [[1.0]]]), 2), {"stride": 1})],
 }
 
@@ -402,7 +407,7 @@ def test_bad_input():
     for call in calls.values():
         for junk in (
             "nope", "", None, 3, np.max, ndpool.max_pool_backward, ndpool.MaxPool, len, b"max",
-            lambda x: x, "max_unpool",
+            lambda x: x, "avg_pool_weights",
         ):  # fmt: skip
             assert refusal(call, junk).startswith(
                 "pool: expected a kind with a derivative: adaptive"

@@ -167,6 +167,11 @@ class Call:
         given = self._named_by(self.gradient)
         return self.gradient(**given | {"dy": np.asarray(dy).astype(self.given["x"].dtype)})
 
+    def pooled(self) -> Array:
+        """What the forward function takes first."""
+        first: Array = self.given[next(iter(signature(self.pool).parameters))]
+        return first
+
     def sizes_and_words(self) -> tuple[list[Any], dict[str, Any]]:
         """What the forward function takes behind x, by place and by name."""
         given = self._named_by(self.pool)
@@ -221,7 +226,7 @@ def _derivative(name: str) -> str:
         return ""
     call = Call(name, np.dtype(np.float64), 2)
     sizes, words = call.sizes_and_words()
-    x = call.given["x"]
+    x = call.pooled()
     y, change = ndpool.jvp(name, x, x, *sizes, **words)
     return "yes" if change.shape == y.shape else ""
 
@@ -232,7 +237,7 @@ def _second_order(name: str) -> str:
         return ""
     call = Call(name, np.dtype(np.float64), 2)
     sizes, words = call.sizes_and_words()
-    x = call.given["x"]
+    x = call.pooled()
     dy = np.ones(call.forward().shape)
     ddx = np.random.default_rng(1).standard_normal(x.shape)
     _, for_x = ndpool.double_backward(name, ddx, dy, x, *sizes, **words)

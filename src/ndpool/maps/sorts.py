@@ -198,6 +198,7 @@ SORTS: dict[str, Sort] = {
     "lp_pool": _Smooth,
     "max_blur_pool": _MaxBlur,
     "max_pool": _Winners,
+    "max_unpool": _Linear,
     "median_pool": _by("method", "midpoint", {"midpoint": _Median}, _Winners),
     "min_pool": _Winners,
     "mixed_pool": _Mixed,
