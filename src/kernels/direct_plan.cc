@@ -8,7 +8,7 @@
 namespace ndpool {
 namespace {
 
-constexpr int64_t kDirectCells = 25;       // of a window that is folded without a tile
+constexpr int64_t kDirectCells = 32;       // of a window that is folded without a tile
 constexpr double kDirectBytes = 64 << 10;  // of the input in a share of work
 constexpr int64_t kLeastAcross = 32;       // bytes of a run of inner cells
 
