@@ -196,14 +196,28 @@ class Lanes {
 
   // sum + values where winners[lane] is the one, sum elsewhere
   Vec<T> add_where_equal(const uint8_t* winners, const T* values, Vec<T> sum) const {
-    Bytes bytes{};
-    std::memcpy(&bytes, winners, kLanes<T>);
-    return add(bytes, load(values), sum);
+    return add(first_bytes(winners), load(values), sum);
   }
 
  private:
   static constexpr int kBytes = kLanes<T> < 16 ? 16 : kLanes<T>;
   using Bytes = typename ByteVector<kBytes>::type;
+
+  // Not through memory, where they would wait for the zeros behind them.
+  static Bytes first_bytes(const uint8_t* winners) {
+#if defined(__x86_64__)
+    if constexpr (kLanes<T> == 8) {
+      return (Bytes)_mm_loadl_epi64(reinterpret_cast<const __m128i*>(winners));
+    } else if constexpr (kLanes<T> < 8) {
+      int few = 0;
+      std::memcpy(&few, winners, kLanes<T>);
+      return (Bytes)_mm_cvtsi32_si128(few);
+    }
+#endif
+    Bytes bytes{};
+    std::memcpy(&bytes, winners, kLanes<T>);
+    return bytes;
+  }
 
 #if defined(NDPOOL_AVX512)
   Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
