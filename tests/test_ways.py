@@ -74,7 +74,7 @@ def instructions(request):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_way_gives_what_numpy_gives(way, dtype, instructions):
+def test_a_way_is_as_right_as_any(way, dtype, instructions):
     shape, words = WAYS[way]
     number = random.Random(f"{way} {dtype}")
     rng = np.random.default_rng(number.randrange(2**32))
