@@ -353,7 +353,7 @@ class Pooling {
   // Null where another way is faster. That is found out for arrays as they are here, without gaps;
   // others are told at once.
   std::shared_ptr<const ForwardPlan> stretches_plan(const Work& work, int kind) {
-    const int bytes = element_bytes(kind);
+    const int bytes = kind == kF16 || kind == kBF16 ? 2 : element_bytes(kind);
     int64_t step = 1;
     for (int a = work.axes - 1; a >= 0; --a) {
       if (work.inner != 1 || work.axis[a].x_step != step) return nullptr;

@@ -117,6 +117,8 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
       inside.back()[static_cast<size_t>(c)] |= uint64_t{place(o, c).second} << lane;
     }
   }
+  // vectors of one or two outputs each gain nothing
+  if (!gaps && 4 * static_cast<int64_t>(stretches.size()) > outputs) return false;
   int64_t edges = 0;
   for (size_t i = 0; i < stretches.size(); ++i) {
     Stretch& stretch = stretches[i];

@@ -12,15 +12,18 @@
 namespace ndpool {
 namespace {
 
-template <class T>
-inline bool has_nan(const T* x, int64_t count) {
+// Whether one of the cells is NaN; of halves as integers, not in order.
+template <class S, class T>
+inline bool needs_care(const S* x, int64_t count) {
   constexpr int L = kLanes<T>;
-  if constexpr (!std::is_floating_point_v<T>) return false;
-  Seen<T, T> seen;
+  if constexpr (std::is_integral_v<S>) return false;
+  Seen<S, T> seen;
   int64_t i = 0;
-  for (; i + 2 * L <= count; i += 2 * L) seen.look(load(x + i), load(x + i + L));
+  for (; i + 2 * L <= count; i += 2 * L) {
+    seen.look(load_cells<S, T>(x + i), load_cells<S, T>(x + i + L));
+  }
   for (; i < count; i += L) {
-    const Vec<T> rest = load_masked(x + i, bits_between(0, count - i), T{});
+    const Vec<T> rest = load_some<S, T>(x + i, bits_between(0, count - i), T{});
     seen.look(rest, rest);
   }
   return static_cast<bool>(seen);
@@ -38,84 +41,99 @@ inline V compressed(V v, uint64_t lanes) {
 }
 
 // kTaps: the cells of a window, or 0 for any number.
-template <class T, int kTaps>
+template <class S, class T, int kTaps>
 class Fold {
  public:
   Fold(const Work& work, const Forward& plan)
       : line_(plan.line), taps_(kTaps ? kTaps : work.cells), offset_(plan.line.offset) {}
 
-  template <bool kClean, bool kWinners>
-  void outer_cell(const T* x, T* y, uint8_t* winners) const {
+  template <bool kWinners>
+  void outer_cell(const S* x, S* y, uint8_t* winners) const {
+    const bool clean = !needs_care<S, T>(x, line_.cells);
     for (int64_t i = 0; i < line_.count; ++i) {
       const Stretch& stretch = line_.stretch[i];
-      const T* from = x + stretch.x;
-      const uint64_t bits = bits_between(0, stretch.outputs);
-      Best<T> best = stretch.edge < 0 ? windows<kClean, kWinners, false>(from, 0)
-                                      : windows<kClean, kWinners, true>(from, stretch.edge);
-      if (stretch.lanes != bits) {
-        best.value = compressed(best.value, stretch.lanes);
-        if constexpr (kWinners) best.winner = compressed(best.winner, stretch.lanes);
+      uint8_t* to = kWinners ? winners + stretch.y : nullptr;
+      if (clean) {
+        part<T, true, kWinners>(x, y + stretch.y, to, stretch, 0);
+      } else if constexpr (std::is_same_v<S, T>) {
+        part<T, false, kWinners>(x, y + stretch.y, to, stretch, 0);
+      } else {  // halves, as floats: fewer at a time, with no gaps between
+        for (int64_t at = 0; at < stretch.outputs; at += kLanes<float>) {
+          part<float, false, kWinners>(x, y + stretch.y + at, shifted(to, at), stretch, at);
+        }
       }
-      store_some(y + stretch.y, best.value, bits);
-      if constexpr (kWinners) store_bytes<T>(winners + stretch.y, best.winner, bits);
     }
   }
 
  private:
-  template <bool kClean, bool kWinners, bool kEdge>
-  inline Best<T> windows(const T* from, int64_t edge) const {
+  // The windows of the lanes from `at` on, computed as C.
+  template <class C, bool kClean, bool kWinners>
+  inline void part(const S* x, S* y, uint8_t* winners, const Stretch& stretch, int64_t at) const {
+    const S* from = x + stretch.x + at;
+    const uint64_t bits = bits_between(0, stretch.outputs - at);
+    Best<C> best = stretch.edge < 0 ? windows<C, kClean, kWinners, false>(from, 0, 0)
+                                    : windows<C, kClean, kWinners, true>(from, stretch.edge, at);
+    if (at == 0 && stretch.lanes != bits) {
+      best.value = compressed(best.value, stretch.lanes);
+      if constexpr (kWinners) best.winner = compressed(best.winner, stretch.lanes);
+    }
+    const uint64_t some = least(stretch.outputs - at, kLanes<C>) < kLanes<C> ? bits : kAll;
+    put_cells<S, C>(y, best.value, some);
+    if constexpr (kWinners) store_bytes<C>(winners, best.winner, some);
+  }
+
+  template <class C, bool kClean, bool kWinners, bool kEdge>
+  inline Best<C> windows(const S* from, int64_t edge, int64_t at) const {
     const uint64_t* inside = line_.inside + edge * taps_;
     const auto cells = [&](int64_t tap) {
-      const T* at = from + offset_[tap];
-      return kEdge ? load_masked(at, inside[tap], low_) : load(at);
+      const S* cell = from + offset_[tap];
+      return kEdge ? load_some<S, C>(cell, inside[tap] >> at, lowest<S, C>())
+                   : load_cells<S, C>(cell);
     };
-    Best<T> best{cells(0), {}};
-    if constexpr (kWinners && kEdge) best.winner = widen_winners<T>(line_.first + edge * 64);
-    Vec<Winner<T>> winner{};
-    const Vec<Winner<T>> one = broadcast<Winner<T>>(1);
+    Best<C> best{cells(0), {}};
+    if constexpr (kWinners && kEdge) best.winner = widen_winners<C>(line_.first + edge * 64 + at);
+    Vec<Winner<C>> winner{};
+    const Vec<Winner<C>> one = broadcast<Winner<C>>(1);
     for (int64_t tap = 1; tap < (kTaps ? kTaps : taps_); ++tap) {
       winner += one;
-      fold_in<kClean, kWinners, T>(best, cells(tap), winner);
+      fold_in<kClean, kWinners, C>(best, cells(tap), winner);
     }
     return best;
   }
 
+  static constexpr uint64_t kAll = ~uint64_t{0};
+
   const Stretches line_;
   const int64_t taps_;
   const int64_t* const offset_;
-  const T low_ = lowest<T, T>();
 };
 
-template <class T, int kTaps>
+template <class S, class T, int kTaps>
 int64_t stretches_of(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
-  const Fold<T, kTaps> fold(work, plan);
+  const Fold<S, T, kTaps> fold(work, plan);
   Walk walk(work, plan, begin);
   Ahead<false> next_x;
   Ahead<true> next_y;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    const T* x = static_cast<const T*>(work.source) + walk.x;
-    T* y = static_cast<T*>(work.result) + walk.y;
-    auto* winners = static_cast<uint8_t*>(work.winners);
+    const S* x = static_cast<const S*>(work.source) + walk.x;
+    S* y = static_cast<S*>(work.result) + walk.y;
     next_x.look(x);
     next_y.look(y);
-    const bool clean = !has_nan(x, plan.line.cells);
-    if (!winners) {
-      clean ? fold.template outer_cell<true, false>(x, y, nullptr)
-            : fold.template outer_cell<false, false>(x, y, nullptr);
+    if (work.winners) {
+      auto* winners = static_cast<uint8_t*>(work.winners) + walk.winners;
+      fold.template outer_cell<true>(x, y, winners);
     } else {
-      winners += walk.winners;
-      clean ? fold.template outer_cell<true, true>(x, y, winners)
-            : fold.template outer_cell<false, true>(x, y, winners);
+      fold.template outer_cell<false>(x, y, nullptr);
     }
   }
   return 0;
 }
 
-template <class T>
+template <class S, class T>
 int64_t stretches(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  if (work.cells == 4) return stretches_of<T, 4>(work, plan, begin, end);
-  if (work.cells == 9) return stretches_of<T, 9>(work, plan, begin, end);
-  return stretches_of<T, 0>(work, plan, begin, end);
+  if (work.cells == 4) return stretches_of<S, T, 4>(work, plan, begin, end);
+  if (work.cells == 9) return stretches_of<S, T, 9>(work, plan, begin, end);
+  return stretches_of<S, T, 0>(work, plan, begin, end);
 }
 
 }  // namespace
