@@ -348,10 +348,11 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     combinations = std::min(kFar, combinations * along.stride);
     classes *= std::min(along.stride, along.kernel);
   }
-  bool one_run = work.winner_bytes == 1;
+  bool one_run = work.winner_bytes <= 2;
   int64_t run = work.inner;
   for (int a = work.axes - 1; a >= 0; --a) {
     one_run &= work.axis[a].winner_step == run;
+    one_run &= work.axis[a].kernel < 1 << 15;  // as find_cells divides
     run *= work.axis[a].out;
   }
   const double cells_behind = cells_of(work);

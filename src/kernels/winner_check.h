@@ -16,15 +16,16 @@ inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t
 // Is every winner a cell of its window inside the input? The tiles share the outputs out between
 // them; windows that lie inside as a whole need no look at single winners.
 // Winners of one byte are taken apart into taps, for as many windows at once as there are lanes.
-bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners, int64_t count,
-                uint16_t* target, uint16_t shift) {
+template <class W>
+bool find_cells_of(const Work& work, const Windows& windows, const W* winners, int64_t count,
+                   uint16_t* target, uint16_t shift) {
   constexpr int L = kLanes<uint16_t>;
   Vec<uint16_t> inverse[kMostAxes], kernel[kMostAxes];
   int axes[kMostAxes], split = 0;  // those that are divided by
   for (int a = work.axes - 1; a > 0; --a) {
     const auto size = static_cast<uint16_t>(work.axis[a].kernel);
     if (size == 1) continue;
-    // one byte by a divisor of up to 256, exactly
+    // one byte by a divisor of up to 256, exactly; of two bytes the quotient can be one too much
     inverse[split] = broadcast(static_cast<uint16_t>((65535 + size) / size));
     kernel[split] = broadcast(size);
     axes[split++] = a;
@@ -33,7 +34,8 @@ bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners
   for (int64_t i = 0; i < count; i += L) {
     Vec<uint16_t> rest;
     if (i + L <= count) {
-      rest = widen_bytes(winners + i);
+      if constexpr (sizeof(W) == 1) rest = widen_bytes(winners + i);
+      if constexpr (sizeof(W) == 2) rest = load(winners + i);
     } else {  // what `windows` say beyond the run is zero, as the rest is
       uint16_t last[L] = {};
       for (int64_t f = i; f < count; ++f) last[f - i] = winners[f];
@@ -42,8 +44,12 @@ bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners
     Vec<uint16_t> cell = load(windows.begin + i) + broadcast(shift);
     for (int s = 0; s < split; ++s) {
       const int a = axes[s];
-      const Vec<uint16_t> quotient = high_product(rest, inverse[s]);
-      const Vec<uint16_t> tap = rest - quotient * kernel[s];
+      Vec<uint16_t> quotient = high_product(rest, inverse[s]), tap = rest - quotient * kernel[s];
+      if constexpr (sizeof(W) == 2) {
+        const auto over = (Vec<uint16_t>)((Vec<int16_t>)tap < Vec<int16_t>{});  // -1 or 0
+        quotient += over;
+        tap += over & kernel[s];
+      }
       wrong |= (Vec<uint16_t>)(tap - load(windows.first[a] + i) > load(windows.more[a] + i));
       cell += tap * broadcast(windows.step[a]);
       rest = quotient;
@@ -54,6 +60,17 @@ bool find_cells(const Work& work, const Windows& windows, const uint8_t* winners
   uint16_t any = 0;
   for (int lane = 0; lane < L; ++lane) any |= wrong[lane];
   return any == 0;
+}
+
+// The same for the winners as they are stored.
+bool find_cells(const Work& work, const Windows& windows, const void* winners, int64_t from,
+                int64_t count, uint16_t* target, uint16_t shift) {
+  if (work.winner_bytes == 1) {
+    const auto* bytes = static_cast<const uint8_t*>(winners) + from;
+    return find_cells_of(work, windows, bytes, count, target, shift);
+  }
+  const auto* pairs = static_cast<const uint16_t*>(winners) + from;
+  return find_cells_of(work, windows, pairs, count, target, shift);
 }
 
 // Is the bit that each winner counts set in those beside it?
@@ -108,8 +125,10 @@ class WinnerCheck {
       if (all_allowed(winners, plan_.allowed, run_)) return 0;
     }
     if (plan_.found_run) {
-      const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-      if (work_.find_cells(work_, plan_.windows, winners, run_, target, shift)) return 0;
+      if (work_.find_cells(work_, plan_.windows, work_.winners, walk.winners, run_, target,
+                           shift)) {
+        return 0;
+      }
     }
     switch (work_.winner_bytes) {
       case 1: return check<uint8_t>(walk);

@@ -39,10 +39,11 @@ struct Windows {
 };
 
 struct Work;
-// From a run of winners of one byte to the cells they are, counted from `shift` on, in `target`,
-// which has room for a vector more. False if any is no cell of its window inside the input.
-using FindCells = bool (*)(const Work&, const Windows&, const uint8_t* winners, int64_t count,
-                           uint16_t* target, uint16_t shift);
+// From a run of winners, which begins at `from`, to the cells they are, counted from `shift` on, in
+// `target`, which has room for a vector more. False if any is no cell of its window inside the
+// input.
+using FindCells = bool (*)(const Work&, const Windows&, const void* winners, int64_t from,
+                           int64_t count, uint16_t* target, uint16_t shift);
 
 struct Work {
   int axes, outers;
