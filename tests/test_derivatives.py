@@ -372,6 +372,36 @@ def test_other_geometries_are_adjoint(name):
         assert np.allclose(ndpool.jvp(name, x, x, *sizes, **words)[1], y, rtol=1e-12)
 
 
+EXACT = {  # name: calls of kinds that choose cells or add them up, by halves at most
+    **{name: REGIONS[name] for name in REGIONS if "max" in name or "min" in name},
+    "global_sum_pool": [((), {}), ((), {"axes": 1})],
+    "max_pool": [((3,), {"stride": 2, "padding": 1}), (((2, 3),), {"dilation": 2, "stride": 1})],
+    "median_pool": [((2,), {}), ((3,), {"method": "higher"})],
+    "min_pool": [((3,), {"stride": 2, "padding": 1})],
+    "roi_max_pool": REGIONS["roi_max_pool"],
+    "spatial_pyramid_pool": [(((1, 2, 3),), {})],
+    "stochastic_pool": [((2,), {"rng": 0})],
+    "sum_pool": [((3,), {"stride": 1, "padding": 1})],
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_backward_is_the_exact_quotient_of_differences(name):
+    """Of whole numbers that are all different, by a step that changes no winner: nothing rounds."""
+    rng, step = np.random.default_rng(0), 2.0**-8
+    for sizes, words in EXACT[name]:
+        x = 1 + rng.permutation(2 * 3 * 6 * 7).reshape(2, 3, 6, 7).astype(float)
+        pool = getattr(ndpool, name)
+        y, pullback = ndpool.vjp(name, x, *sizes, **words)
+        dy = rng.integers(-9, 10, y.shape).astype(float)
+        dx = pullback(dy)
+        for place in np.ndindex(x.shape):
+            moved = x.copy()
+            moved[place] += step
+            change = np.where(y == -np.inf, 0, pool(moved, *sizes, **words) - y)
+            assert (change * dy).sum() / step == dx[place]
+
+
 def test_global_norms_are_norms_of_one_window():
     x, ddx = np.random.default_rng(0).uniform(0.5, 2, (2, 3, 4, 5))
     dy = np.arange(1.0, 4).reshape(3, 1, 1)
