@@ -167,13 +167,8 @@ class Call:
         given = self._named_by(self.gradient)
         return self.gradient(**given | {"dy": np.asarray(dy).astype(self.given["x"].dtype)})
 
-    def pooled(self) -> Array:
-        """What the forward function takes first."""
-        first: Array = self.given[next(iter(signature(self.pool).parameters))]
-        return first
-
-    def sizes_and_words(self) -> tuple[list[Any], dict[str, Any]]:
-        """What the forward function takes behind x, by place and by name."""
+    def pooled(self) -> tuple[Array, list[Any], dict[str, Any]]:
+        """What the forward function takes: first, then by place, then by name."""
         given = self._named_by(self.pool)
         places = [
             p.name
@@ -181,7 +176,8 @@ class Call:
             if p.kind is Parameter.POSITIONAL_OR_KEYWORD and p.name in given
         ]
         words = {word: value for word, value in given.items() if word not in places}
-        return [given[place] for place in places[1:]], words
+        first, *sizes = (given[place] for place in places)
+        return first, sizes, words
 
     def _winners(self) -> dict[str, bool]:
         asked = signature(self.gradient).parameters.get("indices")
@@ -224,9 +220,7 @@ def _derivative(name: str) -> str:
     """Whether there is a change along a tangent, and the pullback gives what backward does."""
     if name not in SORTS:
         return ""
-    call = Call(name, np.dtype(np.float64), 2)
-    sizes, words = call.sizes_and_words()
-    x = call.pooled()
+    x, sizes, words = Call(name, np.dtype(np.float64), 2).pooled()
     y, change = ndpool.jvp(name, x, x, *sizes, **words)
     return "yes" if change.shape == y.shape else ""
 
@@ -236,8 +230,7 @@ def _second_order(name: str) -> str:
     if name not in SORTS:
         return ""
     call = Call(name, np.dtype(np.float64), 2)
-    sizes, words = call.sizes_and_words()
-    x = call.pooled()
+    x, sizes, words = call.pooled()
     dy = np.ones(call.forward().shape)
     ddx = np.random.default_rng(1).standard_normal(x.shape)
     _, for_x = ndpool.double_backward(name, ddx, dy, x, *sizes, **words)

@@ -145,15 +145,7 @@ class Across {
 
 template <class S, class T>
 int64_t across(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  Across<S, T> runs(work, plan);
-  Walk walk(work, plan, begin);
-  int64_t seen = -1;
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (walk.number != seen) runs.look_at(walk);
-    seen = walk.number;
-    runs.write(walk);
-  }
-  return 0;
+  return write_all<Across<S, T>>(work, plan, begin, end);
 }
 
 }  // namespace

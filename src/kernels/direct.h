@@ -306,32 +306,48 @@ class Direct {
   int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed
 };
 
-template <class S, class T>
-int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  Direct<S, T> rows(work, plan);
+// All items, by a way that looks at each tile it comes to and then writes it.
+template <class Way>
+int64_t write_all(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
+  Way way(work, plan);
   Walk walk(work, plan, begin);
   int64_t seen = -1;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (walk.number != seen) rows.look_at(walk);
+    if (walk.number != seen) way.look_at(walk);
     seen = walk.number;
-    rows.write(walk);
+    way.write(walk);
   }
   return 0;
 }
 
+template <class S, class T>
+int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
+  return write_all<Direct<S, T>>(work, plan, begin, end);
+}
+
 // Halves, as integers where they are in order.
 template <class S>
-int64_t direct_halves(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  Direct<S, int16_t> integers(work, plan);
-  Direct<S, float> floats(work, plan);
-  Walk walk(work, plan, begin);
-  int64_t seen = -1;
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (walk.number != seen) integers.look_at(walk), floats.look_at(walk);
-    seen = walk.number;
-    if (!integers.write(walk)) floats.write(walk);
+class DirectHalves {
+ public:
+  DirectHalves(const Work& work, const Forward& plan)
+      : integers_(work, plan), floats_(work, plan) {}
+
+  void look_at(const Walk& walk) {
+    integers_.look_at(walk);
+    floats_.look_at(walk);
   }
-  return 0;
+  void write(const Walk& walk) {
+    if (!integers_.write(walk)) floats_.write(walk);
+  }
+
+ private:
+  Direct<S, int16_t> integers_;
+  Direct<S, float> floats_;
+};
+
+template <class S>
+int64_t direct_halves(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
+  return write_all<DirectHalves<S>>(work, plan, begin, end);
 }
 
 #endif

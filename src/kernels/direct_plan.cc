@@ -2,6 +2,7 @@
 // the user's arrays, and how.
 
 #include <algorithm>
+#include <bit>
 
 #include "plan_parts.h"
 
@@ -22,6 +23,7 @@ constexpr size_t kMostLineBytes = 256 << 10;  // of such copies
 
 constexpr double kPieceCells = 4096;          // of an outer cell whose windows do not overlap
 constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be split
+constexpr int64_t kNoTap = 255;               // of a cell that is in no window
 constexpr int64_t kLongRow = 48;  // windows of two cells, from where rows go by themselves
 
 constexpr int64_t kMostAllowed = 1 << 14;  // outputs whose winners are checked by their bits
@@ -29,10 +31,7 @@ constexpr int64_t kMostAllowed = 1 << 14;  // outputs whose winners are checked 
 // Shares of work that need no tile: some rows of the first axis each.
 template <class Plan>
 void cut_first(const Work& work, int element_bytes, Plan& plan) {
-  for (int a = 0; a < work.axes; ++a) {
-    plan.cut[a].tile = work.axis[a].out;
-    plan.cut[a].tiles = 1;
-  }
+  leave_whole(work, plan);
   const Axis& first = work.axis[0];
   double bytes = element_bytes * static_cast<double>(first.stride * work.inner);
   for (int a = 1; a < work.axes; ++a) bytes *= static_cast<double>(work.axis[a].n);
@@ -41,7 +40,6 @@ void cut_first(const Work& work, int element_bytes, Plan& plan) {
   const int64_t tile = std::max<int64_t>(one_row ? 256 : 1, fit);
   plan.cut[0].tile = std::clamp<int64_t>(tile, 1, std::max<int64_t>(1, first.out));
   plan.cut[0].tiles = ceil_div(first.out, plan.cut[0].tile);
-  plan.inner_tile = std::max<int64_t>(1, work.inner);
   count_items(work, plan);
   plan.scratch = 64;
 }
@@ -77,63 +75,59 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   }
   const int lanes = 64 / element_bytes;
   const bool gaps = element_bytes >= 4;  // outputs of other lanes can be brought together
-  // Where the window of each output begins, and which of its cells are inside.
-  std::vector<int64_t> offset(static_cast<size_t>(work.cells));
-  const auto place = [&](int64_t output, int64_t cell) {  // -1: outside
-    int64_t at = 0;
-    bool inside = true;
-    for (int a = work.axes - 1; a >= 0; --a) {
-      const Axis& along = work.axis[a];
-      const int64_t i =
-          output % along.out * along.stride - along.before + cell % along.kernel * along.dilation;
-      inside &= i >= 0 && i < along.n;
-      at += i * along.x_step;
-      output /= along.out;
-      cell /= along.kernel;
+  // where the window of each output begins, and its cells
+  std::vector<int64_t> begin{0}, offset{0};
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    std::vector<int64_t> further_begin, further_offset;
+    for (const int64_t at : begin) {
+      for (int64_t o = 0; o < along.out; ++o) {
+        further_begin.push_back(at + (o * along.stride - along.before) * along.x_step);
+      }
     }
-    return std::pair(at, inside);
-  };
-  for (int64_t c = 0; c < work.cells; ++c) {
-    offset[static_cast<size_t>(c)] = place(0, c).first - place(0, 0).first;
+    for (const int64_t at : offset) {
+      for (int64_t tap = 0; tap < along.kernel; ++tap) {
+        further_offset.push_back(at + tap * along.dilation * along.x_step);
+      }
+    }
+    begin = std::move(further_begin), offset = std::move(further_offset);
   }
-  std::vector<std::vector<uint64_t>> inside;  // of each stretch
   auto& stretches = plan.kept_stretches;
   int64_t lane = lanes;
-  for (int64_t o = 0; o < outputs; ++o) {
-    const int64_t begin = place(o, 0).first;
-    const int64_t next = stretches.empty() ? lanes : begin - stretches.back().x;
-    if (next >= lanes || next <= lane || (!gaps && next != lane + 1) || lane == lanes) {
+  for (size_t o = 0; o < begin.size(); ++o) {
+    const int64_t next = stretches.empty() ? lanes : begin[o] - stretches.back().x;
+    if (next >= lanes || next <= lane || (!gaps && next != lane + 1)) {
       if (static_cast<int64_t>(stretches.size()) == kMostStretches) return false;
-      stretches.push_back({begin, o, 0, -1, 0});
-      inside.emplace_back(static_cast<size_t>(work.cells));
+      stretches.push_back({begin[o], static_cast<int64_t>(o), 0, -1, 0});
       lane = 0;
     } else {
       lane = next;
     }
-    Stretch& stretch = stretches.back();
-    ++stretch.outputs;
-    stretch.lanes |= uint64_t{1} << lane;
-    for (int64_t c = 0; c < work.cells; ++c) {
-      inside.back()[static_cast<size_t>(c)] |= uint64_t{place(o, c).second} << lane;
-    }
+    ++stretches.back().outputs;
+    stretches.back().lanes |= uint64_t{1} << lane;
   }
   // vectors of one or two outputs each gain nothing
   if (!gaps && 4 * static_cast<int64_t>(stretches.size()) > outputs) return false;
+  const std::vector<uint32_t> allowed = list_allowed(work);
+  const auto window = static_cast<uint32_t>((uint64_t{1} << work.cells) - 1);  // all of it
   int64_t edges = 0;
-  for (size_t i = 0; i < stretches.size(); ++i) {
-    Stretch& stretch = stretches[i];
+  for (Stretch& stretch : stretches) {
+    const uint32_t* of_output = allowed.data() + stretch.y;
     bool whole = stretch.x >= 0 && stretch.x + offset.back() + lanes <= cells;
-    for (const uint64_t bits : inside[i]) whole &= bits == stretch.lanes;
+    for (int64_t i = 0; i < stretch.outputs; ++i) whole &= of_output[i] == window;
     if (whole) continue;
     stretch.edge = edges++;
-    plan.kept_inside.insert(plan.kept_inside.end(), inside[i].begin(), inside[i].end());
+    std::vector<uint64_t> inside(static_cast<size_t>(work.cells));
     for (int l = 0; l < 64; ++l) {
-      uint8_t first = 0;
-      for (size_t c = inside[i].size(); c-- > 0;) {
-        if (inside[i][c] >> l & 1) first = static_cast<uint8_t>(c);
+      const bool begins = stretch.lanes >> l & 1;
+      const uint32_t cells_inside = begins ? *of_output++ : 0;
+      for (size_t c = 0; c < inside.size(); ++c) {
+        inside[c] |= uint64_t{cells_inside >> c & 1} << l;
       }
-      plan.kept_first.push_back(first);
+      const int first = cells_inside ? std::countr_zero(cells_inside) : 0;
+      plan.kept_first.push_back(static_cast<uint8_t>(first));
     }
+    plan.kept_inside.insert(plan.kept_inside.end(), inside.begin(), inside.end());
   }
   plan.line.count = static_cast<int64_t>(stretches.size());
   plan.line.cells = cells;
@@ -142,12 +136,7 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   plan.line.offset = plan.kept.back().data();
   plan.line.inside = plan.kept_inside.data();
   plan.line.first = plan.kept_first.data();
-  for (int a = 0; a < work.axes; ++a) {
-    plan.cut[a].tile = work.axis[a].out;
-    plan.cut[a].tiles = 1;
-  }
-  plan.inner_tile = 1;
-  count_items(work, plan);
+  leave_whole(work, plan);
   plan.scratch = 64;
   return true;
 }
@@ -227,39 +216,43 @@ bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
   Work work = given;
   plan.first_windows = windows_at_once(work);
   split_first(work, plan.first_windows);
-  int64_t cells, outputs;
-  cells = static_cast<int64_t>(cells_of(work));
-  outputs = 1;
-  for (int a = 0; a < work.axes; ++a) outputs *= work.axis[a].out;
-  if (cells > kMostPieceCells) return false;
+  if (cells_of(work) > kMostPieceCells) return false;
   const int lanes = element_bytes == 8 ? 8 : 16;
-  // the output that each cell is in the window of, or -1, and where there
-  const auto window = [&](int64_t cell) {
-    int64_t output = 0, tap = 0, y_step = 1, tap_step = 1;
-    bool found = true;
-    for (int a = work.axes - 1; a >= 0; --a) {
-      const Axis& along = work.axis[a];
-      const int64_t at = cell % along.n + along.before, in = at % along.stride;
-      cell /= along.n;
-      found &= in % along.dilation == 0 && in / along.dilation < along.kernel &&
-               at / along.stride < along.out;
-      output += at / along.stride * y_step;
-      tap += in / along.dilation * tap_step;
-      y_step *= along.out;
-      tap_step *= along.kernel;
-    }
-    return found ? std::pair(output, tap) : std::pair<int64_t, int64_t>(-1, 255);
+  // The output that each cell is in the window of, or -1, and where there.
+  struct Place {
+    int64_t output, tap;
   };
+  int64_t outputs = 1;
+  std::vector<Place> places{{0, 0}};
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    std::vector<Place> along_axis, further;
+    for (int64_t i = 0; i < along.n; ++i) {
+      const int64_t at = i + along.before, o = at / along.stride, in = at % along.stride;
+      const bool found =
+          in % along.dilation == 0 && in / along.dilation < along.kernel && o < along.out;
+      along_axis.push_back(found ? Place{o, in / along.dilation} : Place{-1, 0});
+    }
+    for (const Place& before : places) {
+      for (const Place& here : along_axis) {
+        const bool found = before.output >= 0 && here.output >= 0;
+        further.push_back(found ? Place{before.output * along.out + here.output,
+                                        before.tap * along.kernel + here.tap}
+                                : Place{-1, kNoTap});
+      }
+    }
+    places = std::move(further);
+    outputs *= along.out;
+  }
   int64_t lowest = 0, highest = 0;  // outputs of the piece
-  for (int64_t cell = 0; cell < cells; ++cell) {
-    const auto [output, tap] = window(cell);
+  for (size_t cell = 0; cell < places.size(); ++cell) {
+    const auto [output, tap] = places[cell];
     bool next = cell == 0 || plan.kept_pieces.back().cells == lanes;
-    if (!next && output >= 0) {
-      next = highest >= 0 && std::max(output, highest) - std::min(output, lowest) >= lanes;
+    if (!next && output >= 0 && highest >= 0) {
+      next = std::max(output, highest) - std::min(output, lowest) >= lanes;
     }
     if (next) {
-      if (cell > 0) plan.kept_pieces.back().y = lowest;
-      plan.kept_pieces.push_back({cell, 0, 0, {}, {}});
+      plan.kept_pieces.push_back({static_cast<int64_t>(cell), 0, 0, {}, {}});
       lowest = outputs, highest = -1;
     }
     Piece& piece = plan.kept_pieces.back();
@@ -271,24 +264,16 @@ bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
     // as many outputs as there are lanes can be read, where there are as many at all
     piece.y = std::max<int64_t>(0, std::min(piece.y, outputs - lanes));
     for (int64_t i = 0; i < piece.cells; ++i) {
-      const int64_t output = window(piece.x + i).first;
+      const int64_t output = places[static_cast<size_t>(piece.x + i)].output;
       if (output >= 0) piece.from[i] = static_cast<uint8_t>(output - piece.y);
     }
   }
   plan.in_pieces = true;
   plan.pieces = static_cast<int64_t>(plan.kept_pieces.size());
   plan.piece = plan.kept_pieces.data();
-  plan.inner_tile = 1;
-  for (int a = 0; a < work.axes; ++a) {
-    plan.cut[a].tile = work.axis[a].out;
-    plan.cut[a].tiles = 1;
-  }
-  count_items(work, plan);
+  leave_whole(work, plan);
   list_offsets(work, plan);
-  if (work.cells <= 32 && outputs <= kMostAllowed) {
-    plan.kept_allowed = list_allowed(work, outputs);
-    plan.allowed = plan.kept_allowed.data();
-  }
+  if (work.cells <= 32 && outputs <= kMostAllowed) keep_allowed(work, plan);
   plan.scratch = 64;
   return true;
 }
@@ -336,11 +321,7 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
   plan.line_copied = 2 * reach + kLineCopied;
   if (carved(plan.line_copied, element_bytes + 1) > kMostLineBytes) return false;
   plan.line = true;
-  plan.inner_tile = std::max<int64_t>(1, work.inner);
-  for (int a = 0; a < work.axes; ++a) {
-    plan.cut[a].tile = work.axis[a].out;
-    plan.cut[a].tiles = 1;
-  }
+  leave_whole(work, plan);
   const double rows =
       kDirectBytes / (cells_of(work) * element_bytes) * static_cast<double>(work.axis[0].out);
   if (rows < static_cast<double>(work.axis[0].out)) {
@@ -354,10 +335,7 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
   plan.kept.push_back(std::move(winners));
   plan.line_taps = {taps, at, plan.kept.back().data()};
   list_offsets(work, plan);
-  if (plan.cut[0].tiles == 1 && work.cells <= 32 && run <= kMostAllowed) {
-    plan.kept_allowed = list_allowed(work, run);
-    plan.allowed = plan.kept_allowed.data();
-  }
+  if (plan.cut[0].tiles == 1 && work.cells <= 32 && run <= kMostAllowed) keep_allowed(work, plan);
   plan.scratch = carved(plan.line_copied + kLineBlock, element_bytes) +
                  carved(plan.line_copied + kLineBlock, 1) + carved(kLineBlock, element_bytes);
   return true;

@@ -169,25 +169,36 @@ void list_offsets(const Work& work, BackwardPlan& plan) {
 }
 
 // The bits of `allowed`, with room for what a last vector reads.
-std::vector<uint32_t> list_allowed(const Work& work, int64_t run) {
-  std::vector<uint32_t> allowed(static_cast<size_t>(run) + 64);
-  for (int64_t i = 0; i < run; ++i) {
-    uint32_t& bits = allowed[static_cast<size_t>(i)];
-    for (int64_t cell = 0; cell < work.cells; ++cell) {
-      int64_t place = i / work.inner, rest = cell;
-      bool inside = true;
-      for (int a = work.axes - 1; a >= 0; --a) {
-        const Axis& along = work.axis[a];
-        const int64_t at =
-            place % along.out * along.stride - along.before + rest % along.kernel * along.dilation;
-        inside &= at >= 0 && at < along.n;
-        place /= along.out;
-        rest /= along.kernel;
+std::vector<uint32_t> list_allowed(const Work& work) {
+  // An axis after the other: each output so far, and each along the next one.
+  std::vector<uint32_t> allowed{~uint32_t{0}};
+  int64_t weight = work.cells;  // of a tap of the axis in the offset
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    weight /= along.kernel;
+    std::vector<uint32_t> inside(static_cast<size_t>(along.out)), further;
+    for (int64_t o = 0; o < along.out; ++o) {
+      for (int64_t cell = 0; cell < work.cells; ++cell) {
+        const int64_t tap = cell / weight % along.kernel;
+        const int64_t at = o * along.stride - along.before + tap * along.dilation;
+        inside[static_cast<size_t>(o)] |= uint32_t{at >= 0 && at < along.n} << cell;
       }
-      bits |= uint32_t{inside} << cell;
     }
+    further.reserve(allowed.size() * inside.size());
+    for (const uint32_t before : allowed) {
+      for (const uint32_t bits : inside) further.push_back(before & bits);
+    }
+    allowed = std::move(further);
   }
   return allowed;
+}
+
+void keep_allowed(const Work& work, BackwardPlan& plan) {
+  for (const uint32_t bits : list_allowed(work)) {
+    plan.kept_allowed.insert(plan.kept_allowed.end(), static_cast<size_t>(work.inner), bits);
+  }
+  plan.kept_allowed.resize(plan.kept_allowed.size() + 64);  // what a last vector reads
+  plan.allowed = plan.kept_allowed.data();
 }
 
 bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan& plan) {
@@ -422,8 +433,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
   }
   if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
   if (plan.found_run && plan.gather && work.cells <= 32) {
-    plan.kept_allowed = list_allowed(work, run);
-    plan.allowed = plan.kept_allowed.data();
+    keep_allowed(work, plan);
     plan.found_run = 0;
   }
   if (plan.found_run) list_windows(work, plan);

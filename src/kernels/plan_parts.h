@@ -1,6 +1,8 @@
 // What plans of all kinds are made of.
 #pragma once
 
+#include <algorithm>
+
 #include "plan.h"
 
 namespace ndpool {
@@ -49,10 +51,24 @@ void count_items(const Work& work, Plan& plan) {
   for (int a = 0; a < work.axes; ++a) plan.items *= plan.cut[a].tiles;
 }
 
+// Each outer cell is one item.
+template <class Plan>
+void leave_whole(const Work& work, Plan& plan) {
+  for (int a = 0; a < work.axes; ++a) {
+    plan.cut[a].tile = work.axis[a].out;
+    plan.cut[a].tiles = 1;
+  }
+  plan.inner_tile = std::max<int64_t>(1, work.inner);
+  count_items(work, plan);
+}
+
 // For each offset in the window: its taps, and whether the windows at the borders have it inside
 // the input.
 void list_offsets(const Work& work, BackwardPlan& plan);
-// The bits of `allowed`, with room for what a last vector reads.
-std::vector<uint32_t> list_allowed(const Work& work, int64_t run);
+// Of each output behind one inner cell, row-major, as bits: the cells of its window, of which there
+// are 32 at most, inside the input.
+std::vector<uint32_t> list_allowed(const Work& work);
+// The same for each inner cell, in the plan.
+void keep_allowed(const Work& work, BackwardPlan& plan);
 
 }  // namespace ndpool

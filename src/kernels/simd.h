@@ -186,95 +186,6 @@ struct ByteVector {
   typedef uint8_t type __attribute__((vector_size(bytes)));
 };
 
-// A vector's lanes of T, whose winners stand beside them in bytes, and one winner to look for.
-template <class T>
-class Lanes {
- public:
-  explicit Lanes(int64_t winner) {
-    for (int i = 0; i < kBytes; ++i) wanted_[i] = static_cast<uint8_t>(winner);
-  }
-
-  // sum + values where winners[lane] is the one, sum elsewhere
-  Vec<T> add_where_equal(const uint8_t* winners, const T* values, Vec<T> sum) const {
-    return add(first_bytes(winners), load(values), sum);
-  }
-
- private:
-  static constexpr int kBytes = kLanes<T> < 16 ? 16 : kLanes<T>;
-  using Bytes = typename ByteVector<kBytes>::type;
-
-  // Not through memory, where they would wait for the zeros behind them.
-  static Bytes first_bytes(const uint8_t* winners) {
-#if defined(__x86_64__)
-    if constexpr (kLanes<T> == 8) {
-      return (Bytes)_mm_loadl_epi64(reinterpret_cast<const __m128i*>(winners));
-    } else if constexpr (kLanes<T> < 8) {
-      int few = 0;
-      std::memcpy(&few, winners, kLanes<T>);
-      return (Bytes)_mm_cvtsi32_si128(few);
-    }
-#endif
-    Bytes bytes{};
-    std::memcpy(&bytes, winners, kLanes<T>);
-    return bytes;
-  }
-
-#if defined(NDPOOL_AVX512)
-  Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
-    if constexpr (sizeof(T) == 1) {
-      const auto won = _mm512_cmpeq_epi8_mask((__m512i)bytes, (__m512i)wanted_);
-      return (Vec<T>)_mm512_mask_add_epi8((__m512i)sum, won, (__m512i)sum, (__m512i)values);
-    } else if constexpr (sizeof(T) == 2) {
-      const auto won = _mm256_cmpeq_epi8_mask((__m256i)bytes, (__m256i)wanted_);
-      return (Vec<T>)_mm512_mask_add_epi16((__m512i)sum, won, (__m512i)sum, (__m512i)values);
-    } else {
-      const __mmask16 won = _mm_cmpeq_epi8_mask((__m128i)bytes, (__m128i)wanted_);
-      if constexpr (std::is_same_v<T, float>) {
-        return _mm512_mask_add_ps(sum, won, sum, values);
-      } else if constexpr (std::is_same_v<T, double>) {
-        return _mm512_mask_add_pd(sum, static_cast<__mmask8>(won), sum, values);
-      } else if constexpr (sizeof(T) == 4) {
-        return (Vec<T>)_mm512_mask_add_epi32((__m512i)sum, won, (__m512i)sum, (__m512i)values);
-      } else {
-        const auto few = static_cast<__mmask8>(won);
-        return (Vec<T>)_mm512_mask_add_epi64((__m512i)sum, few, (__m512i)sum, (__m512i)values);
-      }
-    }
-  }
-#else
-  Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
-    const Vec<Winner<T>> won = widened((Bytes)(bytes == wanted_));
-    return sum + (Vec<T>)((Vec<Winner<T>>)values & won);
-  }
-  static Vec<Winner<T>> widened(Bytes mask) {  // each byte, all ones or zero, to a lane of them
-    if constexpr (sizeof(T) == 1) {
-      return mask;
-    } else {
-#if defined(__AVX2__)
-      if constexpr (sizeof(T) == 2) {
-        return (Vec<Winner<T>>)_mm256_cvtepi8_epi16((__m128i)mask);
-      } else if constexpr (sizeof(T) == 4) {
-        return (Vec<Winner<T>>)_mm256_cvtepi8_epi32((__m128i)mask);
-      } else {
-        return (Vec<Winner<T>>)_mm256_cvtepi8_epi64((__m128i)mask);
-      }
-#elif defined(__x86_64__)
-      __m128i wide = _mm_unpacklo_epi8((__m128i)mask, (__m128i)mask);
-      if constexpr (sizeof(T) >= 4) wide = _mm_unpacklo_epi16(wide, wide);
-      if constexpr (sizeof(T) == 8) wide = _mm_unpacklo_epi32(wide, wide);
-      return (Vec<Winner<T>>)wide;
-#else
-      Vec<Winner<T>> wide;
-      for (int lane = 0; lane < kLanes<T>; ++lane) wide[lane] = mask[lane] ? ~Winner<T>{0} : 0;
-      return wide;
-#endif
-    }
-  }
-#endif
-
-  Bytes wanted_;
-};
-
 #if defined(NDPOOL_AVX512)
 // The bits of a mask from kFrom on. (GCC 12 takes them through general registers and back.)
 template <class Mask, int kFrom>
@@ -324,6 +235,87 @@ struct MaskOf<64> {
   using type = __mmask64;
 };
 #endif
+
+// A vector's lanes of T, whose winners stand beside them in bytes, and one winner to look for.
+template <class T>
+class Lanes {
+ public:
+  explicit Lanes(int64_t winner) {
+    for (int i = 0; i < kBytes; ++i) wanted_[i] = static_cast<uint8_t>(winner);
+  }
+
+  // sum + values where winners[lane] is the one, sum elsewhere
+  Vec<T> add_where_equal(const uint8_t* winners, const T* values, Vec<T> sum) const {
+    return add(first_bytes(winners), load(values), sum);
+  }
+
+ private:
+  static constexpr int kBytes = kLanes<T> < 16 ? 16 : kLanes<T>;
+  using Bytes = typename ByteVector<kBytes>::type;
+
+  // Not through memory, where they would wait for the zeros behind them.
+  static Bytes first_bytes(const uint8_t* winners) {
+#if defined(__x86_64__)
+    if constexpr (kLanes<T> == 8) {
+      return (Bytes)_mm_loadl_epi64(reinterpret_cast<const __m128i*>(winners));
+    } else if constexpr (kLanes<T> < 8) {
+      int few = 0;
+      std::memcpy(&few, winners, kLanes<T>);
+      return (Bytes)_mm_cvtsi32_si128(few);
+    }
+#endif
+    Bytes bytes{};
+    std::memcpy(&bytes, winners, kLanes<T>);
+    return bytes;
+  }
+
+#if defined(NDPOOL_AVX512)
+  Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
+    using Mask = typename MaskOf<kLanes<T>>::type;
+    if constexpr (sizeof(T) == 1) {
+      return (Vec<T>)add_some(_mm512_cmpeq_epi8_mask((__m512i)bytes, (__m512i)wanted_), sum,
+                              values);
+    } else if constexpr (sizeof(T) == 2) {
+      return (Vec<T>)add_some(_mm256_cmpeq_epi8_mask((__m256i)bytes, (__m256i)wanted_), sum,
+                              values);
+    } else {
+      const __mmask16 won = _mm_cmpeq_epi8_mask((__m128i)bytes, (__m128i)wanted_);
+      return (Vec<T>)add_some(static_cast<Mask>(won), sum, values);
+    }
+  }
+#else
+  Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
+    const Vec<Winner<T>> won = widened((Bytes)(bytes == wanted_));
+    return sum + (Vec<T>)((Vec<Winner<T>>)values & won);
+  }
+  static Vec<Winner<T>> widened(Bytes mask) {  // each byte, all ones or zero, to a lane of them
+    if constexpr (sizeof(T) == 1) {
+      return mask;
+    } else {
+#if defined(__AVX2__)
+      if constexpr (sizeof(T) == 2) {
+        return (Vec<Winner<T>>)_mm256_cvtepi8_epi16((__m128i)mask);
+      } else if constexpr (sizeof(T) == 4) {
+        return (Vec<Winner<T>>)_mm256_cvtepi8_epi32((__m128i)mask);
+      } else {
+        return (Vec<Winner<T>>)_mm256_cvtepi8_epi64((__m128i)mask);
+      }
+#elif defined(__x86_64__)
+      __m128i wide = _mm_unpacklo_epi8((__m128i)mask, (__m128i)mask);
+      if constexpr (sizeof(T) >= 4) wide = _mm_unpacklo_epi16(wide, wide);
+      if constexpr (sizeof(T) == 8) wide = _mm_unpacklo_epi32(wide, wide);
+      return (Vec<Winner<T>>)wide;
+#else
+      Vec<Winner<T>> wide;
+      for (int lane = 0; lane < kLanes<T>; ++lane) wide[lane] = mask[lane] ? ~Winner<T>{0} : 0;
+      return wide;
+#endif
+    }
+  }
+#endif
+
+  Bytes wanted_;
+};
 
 // sum[u] + values where the winner beside them is `wanted`, sum[u] elsewhere; for 64 values.
 template <class T, int... kVector>
