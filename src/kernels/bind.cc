@@ -35,7 +35,7 @@ extern const SumKernels kernels_avx2_sums, kernels_avx512_sums;
 
 namespace {
 
-constexpr int64_t kBytesPerThread = 1 << 20;  // below, waking a thread costs more than it gains
+constexpr int64_t kBytesPerThread = 1 << 18;  // below, waking a thread costs more than it gains
 constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need 2 MiB
 constexpr int64_t kNearScratch = 8 << 10;     // on the stack
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL

@@ -1,14 +1,17 @@
 // Memory of large results, kept for the next one when an array is let go.
 //
 // The system hands out fresh memory filled with zeros, page by page, when it is first written to:
-// for a result beyond the cache that takes as long as the pooling. What is kept is marked as free
-// to be taken back, so that no process goes short because of it.
+// for a result beyond the cache that takes as long as the pooling. But for the last few blocks,
+// what is kept is marked as free to be taken back, so that no process goes short because of it. (To
+// mark it, other processors have to be interrupted: with that at each call, small results took
+// twice as long on two threads as on one.)
 #pragma once
 
 #include <sys/mman.h>
 
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -33,11 +36,7 @@ class KeptMemory {
     {
       const std::lock_guard<std::mutex> guard(lock_);
       for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
-        if (block->size != size) continue;
-        void* start = block->start;
-        kept_ -= size;
-        blocks_.erase(block);
-        return start;
+        if (block->size == size) return remove(block);
       }
     }
     if (size < kLeast) return std::malloc(size);
@@ -52,12 +51,11 @@ class KeptMemory {
   void give_back(void* start, size_t size) {
     const std::lock_guard<std::mutex> guard(lock_);
     if (size < kLeast || size > most_) return std::free(start);
-#if defined(MADV_FREE)
-    madvise(start, size / kHugePage * kHugePage, MADV_FREE);
-#endif
-    blocks_.push_back({start, size});
+    blocks_.push_front({start, size, false});
     kept_ += size;
+    unmarked_ += size;
     shrink();
+    mark();
   }
 
   void set_most(size_t bytes) {
@@ -76,22 +74,40 @@ class KeptMemory {
 
  private:
   static constexpr size_t kHugePage = 2 << 20;
+  static constexpr size_t kMostUnmarked = 64 << 20;  // bytes
   struct Block {
     void* start;
     size_t size;
+    bool marked;  // as free to be taken back
   };
+  using Blocks = std::list<Block>;
 
-  void shrink() {  // the longest unused first
-    while (kept_ > most_) {
-      kept_ -= blocks_.front().size;
-      std::free(blocks_.front().start);
-      blocks_.pop_front();
+  void* remove(Blocks::iterator block) {
+    void* start = block->start;
+    kept_ -= block->size;
+    if (!block->marked) unmarked_ -= block->size;
+    blocks_.erase(block);
+    return start;
+  }
+
+  void shrink() {
+    while (kept_ > most_) std::free(remove(std::prev(blocks_.end())));
+  }
+
+  void mark() {
+#if defined(MADV_FREE)
+    for (auto block = blocks_.rbegin(); unmarked_ > kMostUnmarked; ++block) {
+      if (block->marked) continue;
+      madvise(block->start, block->size / kHugePage * kHugePage, MADV_FREE);
+      block->marked = true;
+      unmarked_ -= block->size;
     }
+#endif
   }
 
   std::mutex lock_;
-  std::list<Block> blocks_;
-  size_t kept_ = 0, most_ = 0;
+  Blocks blocks_;  // the last given back first
+  size_t kept_ = 0, unmarked_ = 0, most_ = 0;
 };
 
 // Lets NumPy take the memory of an array's elements from there, while this object lives.

@@ -4,6 +4,9 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -63,11 +66,12 @@ class Helpers {
     {
       const std::lock_guard<std::mutex> guard(lock_);
       try {
-        for (; threads_ < helpers; ++threads_) std::thread([this] { serve(); }).detach();
+        while (count() < helpers) seat_one();
       } catch (const std::system_error&) {
         // no more threads to be had: those there are do the work
       }
-      for (int64_t number = 1; number <= std::min(helpers, threads_); ++number) {
+      send_away();
+      for (int64_t number = 1; number <= std::min(helpers, count()); ++number) {
         waiting_.emplace_back(crew, number);
       }
     }
@@ -75,10 +79,50 @@ class Helpers {
   }
 
  private:
-  [[noreturn]] void serve() {
+  struct Helper {
+    std::thread::native_handle_type thread{};
+    int processor = -1;  // where it was last seen; -1: not yet
+  };
+
+  int64_t count() const { return static_cast<int64_t>(helpers_.size()); }
+
+  void seat_one() {
+    Helper& helper = helpers_.emplace_back();
+    try {
+      std::thread thread([this, &helper] { serve(helper); });
+      helper.thread = thread.native_handle();
+      thread.detach();
+    } catch (const std::system_error&) {
+      helpers_.pop_back();
+      throw;
+    }
+  }
+
+  // Linux wakes a thread on the processor that it last ran on, even if the one who wakes it runs
+  // there, and looks for a free one only among those that share a cache. Behind its caller a helper
+  // waits for milliseconds; so it is sent to the others that the caller may use.
+  void send_away() {
+#if defined(__linux__)
+    const int here = sched_getcpu();
+    for (Helper& helper : helpers_) {
+      if (helper.processor != here) continue;
+      cpu_set_t others;
+      if (here < 0 || sched_getaffinity(0, sizeof others, &others) != 0) return;
+      CPU_CLR(here, &others);
+      if (CPU_COUNT(&others) == 0) return;
+      pthread_setaffinity_np(helper.thread, sizeof others, &others);
+      helper.processor = -1;
+    }
+#endif
+  }
+
+  [[noreturn]] void serve(Helper& helper) {
     for (;;) {
       std::unique_lock<std::mutex> guard(lock_);
       wake_.wait(guard, [this] { return !waiting_.empty(); });
+#if defined(__linux__)
+      helper.processor = sched_getcpu();
+#endif
       const auto [crew, number] = std::move(waiting_.front());
       waiting_.pop_front();
       guard.unlock();
@@ -97,7 +141,7 @@ class Helpers {
   std::mutex lock_;
   std::condition_variable wake_;
   std::deque<std::pair<std::shared_ptr<Crew>, int64_t>> waiting_;
-  int64_t threads_ = 0;
+  std::deque<Helper> helpers_;
 };
 Helpers* Helpers::current_ = Helpers::start();
 

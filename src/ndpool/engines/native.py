@@ -224,8 +224,9 @@ def set_kept_memory(mebibytes: int) -> None:
 
     Memory fresh from the system has to be filled with zeros first, page by page, which doubles the
     time of a large gradient. What is kept (only blocks of 4 MiB and more, the longest unused are
-    given back first) is marked as free for the system to take back when memory runs short. The
-    default is NDPOOL_KEPT_MEMORY, or an eighth of the machine's memory, at most 1024 MiB.
+    given back first) is marked as free for the system to take back when memory runs short, but for
+    the last 64 MiB. The default is NDPOOL_KEPT_MEMORY, or an eighth of the machine's memory, at
+    most 1024 MiB.
     """
     if isinstance(mebibytes, bool) or not isinstance(mebibytes, (int, np.integer)):
         raise PoolTypeError("mebibytes", "an integer", shown(mebibytes))
