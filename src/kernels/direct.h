@@ -11,31 +11,6 @@ namespace {
 
 // ---- lanes from the user's cells ----
 
-template <class S, class T>
-inline Vec<T> load_cells(const S* from) {
-  if constexpr (std::is_same_v<S, T>) {
-    return load(from);
-  } else if constexpr (std::is_same_v<T, int16_t>) {
-    return in_order(load(reinterpret_cast<const int16_t*>(from)));
-#if defined(NDPOOL_AVX512)
-  } else if constexpr (std::is_same_v<S, Half>) {
-    return widen_16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
-#endif
-  } else {
-    T cells[kLanes<T>];
-    for (int lane = 0; lane < kLanes<T>; ++lane) cells[lane] = widen(from[lane]);
-    return load(cells);
-  }
-}
-
-// Lanes [lo, hi) as bits; lo and hi may lie anywhere.
-inline uint64_t bits_between(int64_t lo, int64_t hi) {
-  const auto below = [](int64_t n) {
-    return n >= 64 ? ~uint64_t{0} : n > 0 ? (uint64_t{1} << n) - 1 : 0;
-  };
-  return below(hi) & ~below(lo);
-}
-
 // The lanes whose bits are set; the others are `low`, and nothing is read for them.
 template <class S, class T>
 inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
@@ -74,22 +49,6 @@ class Seen {
   decltype(unordered<T>(Vec<T>{}, Vec<T>{})) nan_{};
   std::conditional_t<kIntegers, Disorder<S>, None> disorder_;
 };
-
-// The other way: the lanes whose bits are set, as the array has them.
-template <class S, class T>
-inline void put_cells(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
-  constexpr int L = kLanes<T>;
-  if constexpr (std::is_same_v<S, T>) {
-    bits == ~uint64_t{0} ? store(to, values) : store_some(to, values, bits);
-  } else if constexpr (std::is_same_v<T, int16_t>) {
-    store_some(reinterpret_cast<int16_t*>(to), in_order(values), bits);
-  } else {
-    T lanes_of[L];
-    store(lanes_of, values);
-    if (bits == ~uint64_t{0}) return emit(to, lanes_of, L);
-    for (int lane = 0; lane < L && (bits >> lane & 1); ++lane) narrow(lanes_of[lane], to[lane]);
-  }
-}
 
 template <class T>
 struct Best {

@@ -168,12 +168,22 @@ inline Vec<float> widen_16(__m256i halves) {
   for (int i = 0; i < 16; ++i) values[i] = widen(cells[i]);
   return load(values);
 }
+template <class S>
 inline __m256i narrow_16(Vec<float> values) {
-  const __m256i halves =
-      _mm512_maskz_cvtps_ph(0xffff, values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  if (__builtin_expect(_mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q) == 0, true)) return halves;
+  if (__builtin_expect(_mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q) == 0, true)) {
+    if constexpr (std::is_same_v<S, Half>) {
+      constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+      return _mm512_maskz_cvtps_ph(0xffff, values, kNearest);
+    } else {  // as in `narrow`
+      const __m512i bits = _mm512_castps_si512(values);
+      const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+      const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+      return _mm512_maskz_cvtepi32_epi16(0xffff,
+                                         _mm512_srli_epi32(_mm512_add_epi32(bits, half), 16));
+    }
+  }
   float cells[16];
-  Half narrowed[16];
+  S narrowed[16];
   store(cells, values);
   for (int i = 0; i < 16; ++i) narrow(cells[i], narrowed[i]);
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(narrowed));
@@ -186,14 +196,78 @@ inline void widen_run(float* to, const Half* from, int64_t count) {
     _mm512_mask_storeu_ps(to + i, some, wide);
   }
 }
-template <>
-inline void narrow_run(Half* to, const float* from, int64_t count) {
+template <class S>
+inline void narrow_halves(S* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; i += 16) {
     const auto some = static_cast<uint16_t>(count - i < 16 ? (1 << (count - i)) - 1 : 0xffff);
-    _mm256_mask_storeu_epi16(to + i, some, narrow_16(_mm512_maskz_loadu_ps(some, from + i)));
+    _mm256_mask_storeu_epi16(to + i, some, narrow_16<S>(_mm512_maskz_loadu_ps(some, from + i)));
   }
 }
+template <>
+inline void narrow_run(Half* to, const float* from, int64_t count) {
+  narrow_halves(to, from, count);
+}
+template <>
+inline void narrow_run(Brain* to, const float* from, int64_t count) {
+  narrow_halves(to, from, count);
+}
 #endif
+
+// ---- lanes from the user's cells, and back ----
+
+template <class S, class T>
+inline Vec<T> load_cells(const S* from) {
+  if constexpr (std::is_same_v<S, T>) {
+    return load(from);
+  } else if constexpr (std::is_same_v<T, int16_t>) {
+    return in_order(load(reinterpret_cast<const int16_t*>(from)));
+#if defined(NDPOOL_AVX512)
+  } else if constexpr (std::is_same_v<S, Half>) {
+    return widen_16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  } else if constexpr (std::is_same_v<S, Brain>) {
+    const __m256i brains = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return (Vec<float>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(brains), 16);
+#endif
+  } else {
+    T cells[kLanes<T>];
+    for (int lane = 0; lane < kLanes<T>; ++lane) cells[lane] = widen(from[lane]);
+    return load(cells);
+  }
+}
+
+// The same where they are added to something, which makes a NaN quiet in any case.
+template <class S, class T>
+inline Vec<T> load_summands(const S* from) {
+#if defined(NDPOOL_AVX512)
+  if constexpr (std::is_same_v<S, Half> && std::is_same_v<T, float>) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return _mm512_maskz_cvtph_ps(0xffff, halves);
+  }
+#endif
+  return load_cells<S, T>(from);
+}
+
+// Store the lanes whose bits are set, as the array has them.
+template <class S, class T>
+inline void put_cells(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
+  if constexpr (std::is_same_v<S, T>) {
+    bits == ~uint64_t{0} ? store(to, values) : store_some(to, values, bits);
+  } else if constexpr (std::is_same_v<T, int16_t>) {
+    store_some(reinterpret_cast<int16_t*>(to), in_order(values), bits);
+#if defined(NDPOOL_AVX512)
+  } else if constexpr (std::is_same_v<T, float>) {
+    _mm256_mask_storeu_epi16(to, static_cast<__mmask16>(bits), narrow_16<S>(values));
+#endif
+  } else {
+    T computed[kLanes<T>];
+    S stored[kLanes<T>];
+    store(computed, values);
+    narrow_run(stored, computed, kLanes<T>);
+    for (int lane = 0; lane < kLanes<T>; ++lane) {
+      if (bits >> lane & 1) to[lane] = stored[lane];
+    }
+  }
+}
 
 }  // namespace
 }  // namespace ndpool

@@ -99,19 +99,27 @@ class GradientLoader {
   int64_t lo_[kMostAxes], count_[kMostAxes], from_[kMostAxes];
 };
 
-// to[i] = the sum of dy[i + offset[t]] over the taps t whose winner is the tap itself.
+// Adds dy[offset[t]] to each of some vectors of cells, for the taps t whose winner is the tap
+// itself.
+template <class T, int... kVector>
+__attribute__((always_inline)) inline void add_taps(Vec<T>* sum, const T* dy,
+                                                    const uint8_t* winners, const Taps& taps,
+                                                    std::integer_sequence<int, kVector...>) {
+  constexpr int L = kLanes<T>;
+  for (int64_t t = 0; t < taps.taps; ++t) {
+    const T* values = dy + taps.offset[t];
+    const uint8_t* won = winners + taps.offset[t];
+    const Lanes<T> tap(taps.winner[t]);
+    ((sum[kVector] = tap.add_where_equal(won + kVector * L, values + kVector * L, sum[kVector])),
+     ...);
+  }
+}
+
 template <class T, int kUnroll>
 inline void gather_block(T* to, const T* dy, const uint8_t* winners, const Taps& taps) {
-  constexpr int L = kLanes<T>;
   Vec<T> sum[kUnroll] = {};
-  for (int64_t t = 0; t < taps.taps; ++t) {
-    const int64_t at = taps.offset[t];
-    const Lanes<T> tap(taps.winner[t]);
-    for (int u = 0; u < kUnroll; ++u) {
-      sum[u] = tap.add_where_equal(winners + at + u * L, dy + at + u * L, sum[u]);
-    }
-  }
-  for (int u = 0; u < kUnroll; ++u) store(to + u * L, sum[u]);
+  add_taps(sum, dy, winners, taps, std::make_integer_sequence<int, kUnroll>{});
+  for (int u = 0; u < kUnroll; ++u) store(to + u * kLanes<T>, sum[u]);
 }
 
 template <class T>
@@ -120,6 +128,53 @@ void gather(T* to, const T* dy, const uint8_t* winners, const Taps& taps, int64_
   int64_t i = 0;
   for (; i + 4 * L <= run; i += 4 * L) gather_block<T, 4>(to + i, dy + i, winners + i, taps);
   for (; i < run; i += L) gather_block<T, 1>(to + i, dy + i, winners + i, taps);
+}
+
+// The cells of two vectors in turn, or as many of them as are asked for.
+template <class S, class T>
+__attribute__((always_inline)) inline void store_pairs(S* to, int64_t count, Vec<T> a, Vec<T> b) {
+  constexpr int L = kLanes<T>;
+  const Vec<T> low = interleaved<T, 0>(a, b), high = interleaved<T, 1>(a, b);
+  if (count >= 2 * L) {
+    put_cells<S, T>(to, low);
+    put_cells<S, T>(to + L, high);
+  } else {
+    put_cells<S, T>(to, low, bits_between(0, count));
+    if (count > L) put_cells<S, T>(to + L, high, bits_between(0, count - L));
+  }
+}
+
+// to[0] is the first cell of class a, to[1] the first of class b, and so in turn; those of class b
+// have their windows `further` on.
+template <class S, class T, int... kVector>
+inline void pair_block(S* to, int64_t count, const T* dy, const uint8_t* winners, const Taps& a,
+                       const Taps& b, int64_t further,
+                       std::integer_sequence<int, kVector...> vectors) {
+  constexpr int kPairs = 2 * kLanes<T>;
+  Vec<T> first[sizeof...(kVector)] = {}, second[sizeof...(kVector)] = {};
+  add_taps(first, dy, winners, a, vectors);
+  add_taps(second, dy + further, winners + further, b, vectors);
+  ((kVector * kPairs < count ? store_pairs<S, T>(to + kVector * kPairs, count - kVector * kPairs,
+                                                 first[kVector], second[kVector])
+                             : void()),
+   ...);
+}
+// As much at a time as the registers hold: loops of a few taps end in a mispredicted branch.
+template <class S, class T>
+inline void pair_row(S* to, int64_t count, const T* dy, const uint8_t* winners, const Taps& a,
+                     const Taps& b, int64_t further) {
+  constexpr int64_t kPairs = 2 * kLanes<T>;
+  constexpr std::make_integer_sequence<int, 1> one;
+  constexpr std::make_integer_sequence<int, 2> two;
+  constexpr std::make_integer_sequence<int, 4> four;
+  for (int64_t i = 0; i < count; i += 4 * kPairs) {
+    const int64_t left = count - i;
+    const T* values = dy + i / 2;
+    const uint8_t* won = winners + i / 2;
+    if (left <= kPairs) return pair_block(to + i, left, values, won, a, b, further, one);
+    if (left <= 2 * kPairs) return pair_block(to + i, left, values, won, a, b, further, two);
+    pair_block(to + i, left, values, won, a, b, further, four);
+  }
 }
 
 // The tile of dx: put together from the sums of each class of cells, then written.
@@ -157,7 +212,7 @@ class GradientWriter {
 
   // Put the cells of all classes in their places. `sums` holds those of each combination of
   // classes, row-major, `apart` cells from one to the next. Goes through the tile in order.
-  void place(const T* sums, int64_t apart, T* to) const { axis(0, 0, sums, apart, to, end(to)); }
+  void place(const T* sums, int64_t apart, T* to) const { axis(0, 0, sums, apart, to); }
 
   // Where to make the tile: the only one of an outer cell in dx itself.
   T* at(const Walk& walk) const {
@@ -180,23 +235,24 @@ class GradientWriter {
   }
 
   int64_t begin(int a) const { return begin_[a]; }
+  int64_t skipped(int a) const { return skipped_[a]; }
   int64_t count(int a) const { return count_[a]; }
   int64_t step(int a) const { return step_[a]; }
 
  private:
-  NDPOOL_RECURSIVE void axis(int a, int64_t combination, const T* sums, int64_t apart, T* to,
-                             const T* end) const {
+  NDPOOL_RECURSIVE void axis(int a, int64_t combination, const T* sums, int64_t apart,
+                             T* to) const {
     const int64_t stride = work_.axis[a].stride;
-    if (a == last_) return row(sums + combination * stride * apart, apart, to, end);
+    if (a == last_) return row(sums + combination * stride * apart, apart, to);
     int64_t c = skipped_[a] % stride;
     sums += skipped_[a] / stride * plan_.cut[a].slot_step;
     const bool before_last = a + 1 == last_;
     const int64_t last_stride = work_.axis[last_].stride;
     for (int64_t i = 0; i < count_[a]; ++i, to += step_[a]) {
       if (before_last) {
-        row(sums + (combination * stride + c) * last_stride * apart, apart, to, end);
+        row(sums + (combination * stride + c) * last_stride * apart, apart, to);
       } else {
-        axis(a + 1, combination * stride + c, sums, apart, to, end);
+        axis(a + 1, combination * stride + c, sums, apart, to);
       }
       if (++c == stride) {
         c = 0;
@@ -205,22 +261,11 @@ class GradientWriter {
     }
   }
 
-  void row(const T* sums, int64_t apart, T* to, const T* end) const {
+  void row(const T* sums, int64_t apart, T* to) const {
     const int64_t stride = work_.axis[last_].stride, inner = plan_.inner_tile;
     const int64_t count = count_[last_], skipped = skipped_[last_];
     if (stride == 1) {
       copy_run(to, sums + skipped * inner, count * inner);
-    } else if (stride == 2 && inner == 1) {
-      int64_t i = 0;
-      const T* even = sums + skipped / 2;
-      if (skipped % 2) {
-        to[i++] = even[apart];
-        ++even;
-      }
-      const bool over_the_end = end - (to + count) < 2 * kLanes<T>;
-      T* pairs = over_the_end ? whole_ : to + i;
-      interleave_run(pairs, even, even + apart, (count - i + 1) / 2);
-      if (pairs != to + i) copy_run(to + i, pairs, count - i);
     } else {
       int64_t c = skipped % stride;
       sums += skipped / stride * inner;
@@ -387,9 +432,28 @@ class Gather {
         dy_(carve<T>(scratch, plan.slots_in_all)),
         winners_(carve<uint8_t>(scratch, plan.slots_in_all)),
         sums_(carve<T>(scratch, plan.slots_in_all * plan.combinations)),
+        last_(work.axes - 1),
         loader_(work, plan, dy_, winners_) {}
 
-  void look_at(const Walk& walk) { loader_.look_at(walk); }
+  void look_at(const Walk& walk) {
+    loader_.look_at(walk);
+    for (int a = 0; a <= last_; ++a) {
+      const Axis& along = work_.axis[a];
+      class_[a] = tile_.skipped(a) % along.stride;
+      slot_[a] = tile_.skipped(a) / along.stride * plan_.cut[a].slot_step;
+      begin_[a] = tile_.begin(a) * along.x_step;
+    }
+  }
+
+  // Where rows of dx have two classes of cells, there is no need of a tile.
+  bool straight() const {
+    const Axis& along = work_.axis[last_];
+    return work_.inner == 1 && along.stride == 2 && along.x_step == 1;
+  }
+  void add_straight(const Walk& walk) const {
+    loader_.load(walk);
+    rows(0, 0, 0, static_cast<S*>(work_.result) + walk.x);
+  }
 
   void add(const Walk& walk, const uint16_t*, T* to) const {
     loader_.load(walk);
@@ -400,12 +464,40 @@ class Gather {
   }
 
  private:
+  // Along axis a, of this combination of classes along those before it.
+  NDPOOL_RECURSIVE void rows(int a, int64_t combination, int64_t slot, S* to) const {
+    to += begin_[a];
+    slot += slot_[a];
+    combination *= work_.axis[a].stride;
+    int64_t c = class_[a];
+    if (a == last_) return row(combination, slot, to);
+    for (int64_t i = 0; i < tile_.count(a); ++i, to += work_.axis[a].x_step) {
+      if (a + 1 == last_) {
+        row((combination + c) * 2, slot + slot_[last_], to + begin_[last_]);
+      } else {
+        rows(a + 1, combination + c, slot, to);
+      }
+      if (++c == work_.axis[a].stride) {
+        c = 0;
+        slot += plan_.cut[a].slot_step;
+      }
+    }
+  }
+  void row(int64_t combination, int64_t slot, S* to) const {
+    const int64_t c = class_[last_];
+    const Taps* taps = plan_.of_combination + combination;
+    pair_row(to, tile_.count(last_), dy_ + slot, winners_ + slot, taps[c], taps[1 - c], c);
+  }
+
   const Work& work_;
   const Backward& plan_;
   const GradientWriter<S, T>& tile_;
   T* const dy_;
   uint8_t* const winners_;
   T* const sums_;
+  const int last_;
+  // where the tile begins: the class, the slot, and how far into dx
+  int64_t class_[kMostAxes], slot_[kMostAxes], begin_[kMostAxes];
   GradientLoader<S, T> loader_;
 };
 

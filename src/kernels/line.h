@@ -11,17 +11,48 @@
 namespace ndpool {
 namespace {
 
-// to[i] = the sum of dy[i + offset[t]] over the taps t that won there, for kLineBlock cells.
+// sum[u] + values where the winner beside them is `wanted`, sum[u] elsewhere; for 64 values.
+template <class S, class T, int... kVector>
+inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const S* values, Vec<T>* sum,
+                            std::integer_sequence<int, kVector...>) {
+  constexpr int L = kLanes<T>;
+  static_assert(sizeof...(kVector) * L == 64);
+#if defined(NDPOOL_AVX512)
+  const __mmask64 won = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(winners),
+                                               _mm512_set1_epi8(static_cast<char>(wanted)));
+  using Mask = typename MaskOf<L>::type;
+  ((sum[kVector] = (Vec<T>)add_some(bits_from<Mask, kVector * L>(won), sum[kVector],
+                                    load_summands<S, T>(values + kVector * L))),
+   ...);
+#else
+  const Lanes<T> lanes(wanted);
+  ((sum[kVector] =
+        lanes.add_where_equal(winners + kVector * L, values + kVector * L, sum[kVector])),
+   ...);
+#endif
+}
+
+// How many cells go side by side: those of one byte are few vectors, on which loops are lost.
 template <class T>
-inline void line_block(T* to, const T* dy, const uint8_t* winners, const Taps& taps) {
-  constexpr int L = kLanes<T>, kUnroll = kLineBlock / L;
-  Vec<T> sum[kUnroll] = {};
+constexpr int64_t kBlock = kLanes<T> == 64 ? 2 * 64 : 64;
+static_assert(kBlock<uint8_t> <= kLineBlock);
+
+// to[i] = the sum of dy[i + offset[t]] over the taps t that won there, for a block of cells.
+template <class T, class S, class D>
+inline void line_block(S* to, const D* dy, const uint8_t* winners, const Taps& taps) {
+  constexpr int L = kLanes<T>, kVectors = kBlock<T> / L, k64 = 64 / L;
+  Vec<T> sum[kVectors] = {};
   for (int64_t t = 0; t < taps.taps; ++t) {
+    const auto winner = static_cast<uint8_t>(taps.winner[t]);
     const int64_t at = taps.offset[t];
-    add_where_equal(winners + at, static_cast<uint8_t>(taps.winner[t]), dy + at, sum,
-                    std::make_integer_sequence<int, kUnroll>{});
+    add_where_equal<D, T>(winners + at, winner, dy + at, sum,
+                          std::make_integer_sequence<int, k64>{});
+    if constexpr (kVectors > k64) {
+      add_where_equal<D, T>(winners + at + 64, winner, dy + at + 64, sum + k64,
+                            std::make_integer_sequence<int, k64>{});
+    }
   }
-  for (int u = 0; u < kUnroll; ++u) store(to + u * L, sum[u]);
+  for (int u = 0; u < kVectors; ++u) put_cells<S, T>(to + u * L, sum[u]);
 }
 
 template <class S, class T>
@@ -44,19 +75,17 @@ class Line {
 
   // The cells from `from` to `to`, whose windows were checked.
   void write(int64_t from, int64_t to) const {
-    int64_t lo = from, hi = from;
-    if constexpr (std::is_same_v<S, T>) {  // straight from dy, away from the ends
-      lo = most(from, least(to, -first_)), hi = most(lo, least(to, cells_ - last_));
-    }
+    const int64_t lo = most(from, least(to, -first_));  // away from the ends of the line
+    const int64_t hi = most(lo, least(to, cells_ - last_));
     by_copies(from, lo);
     int64_t i = lo;
-    if constexpr (std::is_same_v<S, T>) {
-      for (; i + kLineBlock <= hi; i += kLineBlock) {
-        line_block(dx_ + i, dy_ + i, winners_ + i, taps_);
-      }
-      if (i < hi && hi - lo >= kLineBlock) {  // once more some of those before
-        const int64_t at = hi - kLineBlock;
-        line_block(dx_ + at, dy_ + at, winners_ + at, taps_);
+    if constexpr (kStraight) {
+      const auto block = [&](int64_t at) {
+        line_block<T>(dx_ + at, dy_ + at, winners_ + at, taps_);
+      };
+      for (; i + kBlock<T> <= hi; i += kBlock<T>) block(i);
+      if (i < hi && hi - lo >= kBlock<T>) {  // once more some of those before
+        block(hi - kBlock<T>);
         i = hi;
       }
     }
@@ -64,8 +93,13 @@ class Line {
   }
 
  private:
-  // Cells whose windows may lie beyond the ends of the line: from a copy of what is there. And
-  // those that are not computed with as they are stored.
+#if defined(NDPOOL_AVX512)
+  static constexpr bool kStraight = true;
+#else
+  static constexpr bool kStraight = std::is_same_v<S, T>;  // to widen halves takes long: once
+#endif
+
+  // Cells whose windows may lie beyond the ends of the line: from a copy of what is there.
   void by_copies(int64_t from, int64_t to) const {
     const int64_t most_at_once = copied_ - (last_ - first_);
     for (; from < to; from += most_at_once) {
@@ -77,9 +111,9 @@ class Line {
         copy_strided(near_dy_ + (lo - begin), dy_ + lo, 1, hi - lo);
         copy_run(near_winners_ + (lo - begin), winners_ + lo, hi - lo);
       }
-      for (int64_t i = from; i < end; i += kLineBlock) {
-        line_block(sums_, near_dy_ + (i - begin), near_winners_ + (i - begin), taps_);
-        emit(dx_ + i, sums_, least(kLineBlock, end - i));
+      for (int64_t i = from; i < end; i += kBlock<T>) {
+        line_block<T>(sums_, near_dy_ + (i - begin), near_winners_ + (i - begin), taps_);
+        emit(dx_ + i, sums_, least(kBlock<T>, end - i));
       }
     }
   }

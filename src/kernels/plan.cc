@@ -194,11 +194,20 @@ std::vector<uint32_t> list_allowed(const Work& work) {
 }
 
 void keep_allowed(const Work& work, BackwardPlan& plan) {
-  for (const uint32_t bits : list_allowed(work)) {
-    plan.kept_allowed.insert(plan.kept_allowed.end(), static_cast<size_t>(work.inner), bits);
+  const std::vector<uint32_t> allowed = list_allowed(work);
+  const auto keep = [&](auto& kept) {
+    kept.reserve(allowed.size() * static_cast<size_t>(work.inner));
+    for (const uint32_t bits : allowed) {
+      using Bits = typename std::decay_t<decltype(kept)>::value_type;
+      kept.insert(kept.end(), static_cast<size_t>(work.inner), static_cast<Bits>(bits));
+    }
+    return kept.data();
+  };
+  if (work.cells <= 16) {
+    plan.few_allowed = keep(plan.kept_few_allowed);
+  } else {
+    plan.allowed = keep(plan.kept_allowed);
   }
-  plan.kept_allowed.resize(plan.kept_allowed.size() + 64);  // what a last vector reads
-  plan.allowed = plan.kept_allowed.data();
 }
 
 bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan& plan) {

@@ -317,27 +317,6 @@ class Lanes {
   Bytes wanted_;
 };
 
-// sum[u] + values where the winner beside them is `wanted`, sum[u] elsewhere; for 64 values.
-template <class T, int... kVector>
-inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const T* values, Vec<T>* sum,
-                            std::integer_sequence<int, kVector...>) {
-  constexpr int L = kLanes<T>;
-  static_assert(sizeof...(kVector) * L == 64);
-#if defined(NDPOOL_AVX512)
-  const __mmask64 won = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(winners),
-                                               _mm512_set1_epi8(static_cast<char>(wanted)));
-  using Mask = typename MaskOf<L>::type;
-  ((sum[kVector] = (Vec<T>)add_some(bits_from<Mask, kVector * L>(won), sum[kVector],
-                                    load(values + kVector * L))),
-   ...);
-#else
-  const Lanes<T> lanes(wanted);
-  ((sum[kVector] =
-        lanes.add_where_equal(winners + kVector * L, values + kVector * L, sum[kVector])),
-   ...);
-#endif
-}
-
 // Bytes of winners, one for each lane of T.
 template <class T>
 inline Vec<Winner<T>> widen_winners(const uint8_t* from) {
@@ -363,7 +342,7 @@ inline Vec<Winner<T>> widen_winners(const uint8_t* from) {
   }
 }
 
-// Each lane of `bits` by as much as that of `by`; nothing is left from 32 on.
+// Each lane of `bits` by as much as that of `by`; nothing is left from its width on.
 inline Vec<uint32_t> shifted_right(Vec<uint32_t> bits, Vec<uint32_t> by) {
 #if defined(NDPOOL_AVX512)
   return (Vec<uint32_t>)_mm512_srlv_epi32((__m512i)bits, (__m512i)by);
@@ -372,6 +351,22 @@ inline Vec<uint32_t> shifted_right(Vec<uint32_t> bits, Vec<uint32_t> by) {
 #else
   for (int lane = 0; lane < kLanes<uint32_t>; ++lane) {
     bits[lane] = by[lane] < 32 ? bits[lane] >> by[lane] : 0;
+  }
+  return bits;
+#endif
+}
+
+inline Vec<uint16_t> shifted_right(Vec<uint16_t> bits, Vec<uint16_t> by) {
+#if defined(NDPOOL_AVX512)
+  return (Vec<uint16_t>)_mm512_srlv_epi16((__m512i)bits, (__m512i)by);
+#elif defined(__AVX2__)
+  const auto pairs = (Vec<uint32_t>)bits, by_pairs = (Vec<uint32_t>)by;
+  const Vec<uint32_t> low = shifted_right(pairs & 0xffffu, by_pairs & 0xffffu);
+  const Vec<uint32_t> high = shifted_right(pairs >> 16, by_pairs >> 16);
+  return (Vec<uint16_t>)(high << 16 | low);
+#else
+  for (int lane = 0; lane < kLanes<uint16_t>; ++lane) {
+    bits[lane] = static_cast<uint16_t>(by[lane] < 16 ? bits[lane] >> by[lane] : 0);
   }
   return bits;
 #endif
@@ -404,6 +399,23 @@ NDPOOL_TWICE(uint8_t)
 NDPOOL_TWICE(uint16_t)
 #undef NDPOOL_TWICE
 #endif
+
+// The lanes of the first half of a and b, or of the second, in turn.
+template <class T, int kHalf, int... kLane>
+inline Vec<T> interleaved_lanes(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
+  constexpr int L = kLanes<T>;
+  return __builtin_shufflevector(a, b, (kLane % 2 * L + kHalf * L / 2 + kLane / 2)...);
+}
+template <class T, int kHalf>
+inline Vec<T> interleaved(Vec<T> a, Vec<T> b) {
+#if defined(NDPOOL_AVX512)
+  if constexpr (sizeof(T) <= 2) {
+    const __m512i first = widen_half((__m512i)a, kHalf, T{});
+    return (Vec<T>)_mm512_or_si512(first, shifted_up(widen_half((__m512i)b, kHalf, T{}), T{}));
+  }
+#endif
+  return interleaved_lanes<T, kHalf>(a, b, std::make_integer_sequence<int, kLanes<T>>{});
+}
 
 // Of the lanes of a and b, one behind the other, those at kFrom, kFrom + 2, ...
 template <int kFrom, class V, int... kLane>
@@ -510,6 +522,14 @@ inline void store_bytes(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
     if (bits >> lane & 1) to[lane] = static_cast<uint8_t>(winners[lane]);
   }
 #endif
+}
+
+// Lanes [lo, hi) as bits; lo and hi may lie anywhere.
+inline uint64_t bits_between(int64_t lo, int64_t hi) {
+  const auto below = [](int64_t n) {
+    return n >= 64 ? ~uint64_t{0} : n > 0 ? (uint64_t{1} << n) - 1 : 0;
+  };
+  return below(hi) & ~below(lo);
 }
 
 // Store the lanes whose bits are set.

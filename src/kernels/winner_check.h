@@ -74,21 +74,24 @@ bool find_cells(const Work& work, const Windows& windows, const void* winners, i
 }
 
 // Is the bit that each winner counts set in those beside it?
-inline bool all_allowed(const uint8_t* winners, const uint32_t* allowed, int64_t count) {
-  constexpr int L = kLanes<uint32_t>;
-  Vec<uint32_t> all = broadcast<uint32_t>(1);
+template <class A>
+inline bool all_allowed(const uint8_t* winners, const A* allowed, int64_t count) {
+  constexpr int L = kLanes<A>;
+  Vec<A> all = broadcast<A>(1);
   int64_t i = 0;
   for (; i + L <= count; i += L) {
-    all &= shifted_right(load(allowed + i), widen_winners<uint32_t>(winners + i));
+    all &= shifted_right(load(allowed + i), widen_winners<A>(winners + i));
   }
   if (i < count) {
     if (count >= L) {
-      all &= shifted_right(load(allowed + count - L), widen_winners<uint32_t>(winners + count - L));
+      all &= shifted_right(load(allowed + count - L), widen_winners<A>(winners + count - L));
     } else {
-      for (; i < count; ++i) all[0] &= winners[i] < 32 ? allowed[i] >> winners[i] : 0;
+      uint32_t fine = all[0];
+      for (; i < count; ++i) fine &= winners[i] < 32 ? uint32_t{allowed[i]} >> winners[i] : 0;
+      all[0] = static_cast<A>(fine);
     }
   }
-  uint32_t fine = 1;
+  A fine = 1;
   for (int lane = 0; lane < L; ++lane) fine &= all[lane];
   return fine != 0;
 }
@@ -120,10 +123,9 @@ class WinnerCheck {
   // 0, or 1 + the place in the winners of one that is not. Where cells are found, they go to
   // `target`, counted from `shift` on.
   int64_t operator()(const Walk& walk, uint16_t* target, uint16_t shift) {
-    if (plan_.allowed) {
-      const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-      if (all_allowed(winners, plan_.allowed, run_)) return 0;
-    }
+    const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
+    if (plan_.allowed && all_allowed(winners, plan_.allowed, run_)) return 0;
+    if (plan_.few_allowed && all_allowed(winners, plan_.few_allowed, run_)) return 0;
     if (plan_.found_run) {
       if (work_.find_cells(work_, plan_.windows, work_.winners, walk.winners, run_, target,
                            shift)) {

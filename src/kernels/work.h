@@ -12,8 +12,8 @@ namespace ndpool {
 
 constexpr int kMostAxes = 6;
 constexpr int kMostOuter = 64;
-constexpr int kTogether = 8;        // outer cells that a scatter goes over side by side
-constexpr int64_t kLineBlock = 64;  // cells of a line that go side by side
+constexpr int kTogether = 8;         // outer cells that a scatter goes over side by side
+constexpr int64_t kLineBlock = 128;  // cells of a line that go side by side, at most
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
 constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
@@ -150,6 +150,7 @@ struct Backward {
   const Piece* piece;  // of an outer cell, where its windows do not overlap
   // Of each output of an outer cell, as bits: the cells of its window inside the input. Or null.
   const uint32_t* allowed;
+  const uint16_t* few_allowed;  // instead, where windows have 16 cells at most
   int64_t line_copied;
   Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
   int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
