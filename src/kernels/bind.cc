@@ -188,12 +188,13 @@ class Pooling {
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
     work.find_cells = kernels.find_cells;
+    const Kernels& scattering = kernels.scatter[kind] ? kernels : kernels_baseline;
     const auto kernel = (plan->in_pieces ? kernels.pieces
                          : plan->across  ? kernels.across_backward
                          : plan->line    ? kernels.line
                          : plan->spread  ? kernels.spread
                          : plan->gather  ? kernels.gather
-                                         : kernels_baseline.scatter)[kind];
+                                         : scattering.scatter)[kind];
     const int64_t bytes =
         cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
     return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;

@@ -139,8 +139,8 @@ __attribute__((always_inline)) inline void store_pairs(S* to, int64_t count, Vec
     put_cells<S, T>(to, low);
     put_cells<S, T>(to + L, high);
   } else {
-    put_cells<S, T>(to, low, bits_between(0, count));
-    if (count > L) put_cells<S, T>(to + L, high, bits_between(0, count - L));
+    put_cells<S, T>(to, low, first_bits(count));
+    if (count > L) put_cells<S, T>(to + L, high, first_bits(count - L));
   }
 }
 
@@ -308,8 +308,8 @@ class Scatter {
       : work_(work),
         plan_(plan),
         tile_(tile),
-        row_(carve<T>(scratch, plan.slots_in_all)),
-        winners_(carve<uint32_t>(scratch, plan.slots_in_all)) {
+        row_(carve<T>(scratch, plan.scatter_row)),
+        winners_(carve<uint32_t>(scratch, plan.scatter_row)) {
     dense_ = plan.found_run > 0 && (work.inner == 1 || work.inner_y_step == 1);
     for (int a = 0; a < work.axes; ++a) dense_ &= work.axis[a].y_step == work.axis[a].winner_step;
     // outer cells that follow each other without a gap
@@ -339,6 +339,12 @@ class Scatter {
   void add_all(int64_t y, const uint16_t* target, T* to) const {
     const S* from = static_cast<const S*>(work_.source) + y;
     const int64_t count = plan_.found_run, cells = plan_.cells_in_all;
+    const T* values = row_;
+    if constexpr (std::is_same_v<S, T>) {
+      values = from;
+    } else {
+      widen_run(row_, from, kCount * count);
+    }
     fill(to, T{}, kCount * cells);
     constexpr int64_t kBlock = 64 / sizeof(S);
     const int64_t lines = ceil_div(cells * static_cast<int64_t>(sizeof(S)), 64);
@@ -354,8 +360,8 @@ class Scatter {
       const int64_t end = least(count, i + kBlock);
       for (int64_t k = i; k < end; ++k) {
         const uint16_t* cell = target + k;
-        const S* gradient = from + k;
-        for (int u = 0; u < kCount; ++u) to[cell[u * count]] += widen(gradient[u * count]);
+        const T* gradient = values + k;
+        for (int u = 0; u < kCount; ++u) to[cell[u * count]] += gradient[u * count];
       }
     }
   }
@@ -377,7 +383,7 @@ class Scatter {
       if (a < work_.axes - 1) {
         axis(walk, a + 1, from, from_winner, start, to);
       } else if (by_rows(work_)) {  // as much of the row as there is room for
-        const int64_t count = least(hi - o, plan_.slots_in_all);
+        const int64_t count = least(hi - o, plan_.scatter_row);
         read(from, along.y_step, from_winner, count);
         for (int64_t i = 0; i < count; ++i, start[a] += along.stride) cell(start, i, 0, to);
         o += count - 1;

@@ -100,7 +100,9 @@ const Kernels NDPOOL_ISA = {
      scattering<Half, float>, scattering<Brain, float>, scattering<float, float>,
      scattering<double, double>},
 #else
-    {},
+    // (but to widen and narrow halves)
+    {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+     scattering<Half, float>, scattering<Brain, float>},
 #endif
 };
 

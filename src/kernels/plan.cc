@@ -432,7 +432,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     step *= cut.slots;
   }
   plan.cells_in_all = cells_in_all;
-  plan.slots_in_all = plan.gather ? step : std::max(plan.inner_tile, kScatterRow);
+  plan.slots_in_all = plan.gather ? step : 0;
   count_items(work, plan);
   if (plan.gather) list_taps(work, plan);
 
@@ -456,7 +456,8 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 1) +
                     carved(plan.spread ? 0 : plan.slots_in_all * plan.combinations, element_bytes);
   } else {
-    plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 4);
+    plan.scatter_row = std::max({plan.inner_tile, kScatterRow, plan.together * plan.found_run});
+    plan.scratch += carved(plan.scatter_row, element_bytes) + carved(plan.scatter_row, 4);
   }
   return true;
 }

@@ -524,6 +524,8 @@ inline void store_bytes(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
 #endif
 }
 
+// The first lanes, one at least, as bits.
+inline uint64_t first_bits(int64_t lanes) { return ~uint64_t{0} >> (lanes < 64 ? 64 - lanes : 0); }
 // Lanes [lo, hi) as bits; lo and hi may lie anywhere.
 inline uint64_t bits_between(int64_t lo, int64_t hi) {
   const auto below = [](int64_t n) {

@@ -36,7 +36,9 @@ bool find_cells_of(const Work& work, const Windows& windows, const W* winners, i
     if (i + L <= count) {
       if constexpr (sizeof(W) == 1) rest = widen_bytes(winners + i);
       if constexpr (sizeof(W) == 2) rest = load(winners + i);
-    } else {  // what `windows` say beyond the run is zero, as the rest is
+    } else if constexpr (sizeof(W) == 1) {  // what `windows` say beyond the run is zero as well
+      rest = widen_some<uint16_t>(winners + i, count - i);
+    } else {
       uint16_t last[L] = {};
       for (int64_t f = i; f < count; ++f) last[f - i] = winners[f];
       rest = load(last);
