@@ -87,7 +87,10 @@ class Direct {
         plan_(plan),
         last_(work.axes - 1),
         along_(work.axis[last_]),
-        low_(lowest<S, T>()) {}
+        low_(lowest<S, T>()) {
+    if (last_ > 0) new_rows_ = work.axis[last_ - 1].stride, row_step_ = work.axis[last_ - 1].x_step;
+    new_rows_ = least(new_rows_, 4);
+  }
 
   // To be called when `walk` came to another tile.
   void look_at(const Walk& walk) {
@@ -118,6 +121,9 @@ class Direct {
   static constexpr int L = kLanes<T>;
   // Plans let no window reach further than 64 bytes, which are four vectors or fewer.
   static constexpr int kMostEdges = 12;
+  // Bytes, to ask for cells before they are read: the processor itself looks no further than a
+  // page.
+  static constexpr int64_t kAhead = 2048;
   static constexpr std::make_integer_sequence<int, L> lanes{};
 
   void list(Edge<T>& edge, int64_t o, int64_t start) const {
@@ -177,7 +183,12 @@ class Direct {
     S* to = static_cast<S*>(work_.result) + y;
     uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
     const auto go = [&](auto clean, auto has_winners) {
-      return vectors<clean(), has_winners()>(x + start_, to, winners);
+      if constexpr (clean()) {
+        const int64_t size = along_.dilation == 1 && rows_ == along_.kernel ? rows_ : 0;
+        if (size == 2) return vectors<true, has_winners(), 2>(x + start_, to, winners);
+        if (size == 3) return vectors<true, has_winners(), 3>(x + start_, to, winners);
+      }
+      return vectors<clean(), has_winners(), 0>(x + start_, to, winners);
     };
     constexpr std::true_type yes;
     constexpr std::false_type no;
@@ -189,19 +200,26 @@ class Direct {
     }
   }
 
-  template <bool kClean, bool kWinners>
+  // kSize: of windows that have as many rows as cells in a row, not dilated; or 0, for any.
+  template <bool kClean, bool kWinners, int kSize>
   inline bool vectors(const S* x, S* to, uint8_t* winners) const {
     const Edge<T>* edge = edges_;
     const int64_t count = count_[last_];
     Seen<S, T> seen;
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
+      for (int64_t r = 0; r < new_rows_; ++r) {
+        const int64_t next = address(x + offset_[0] + r * row_step_) + kAhead;
+        prefetch<false>(next);
+        prefetch<false>(next + 64);
+      }
+      prefetch<true>(address(to + o) + kAhead);
       if (o == edge->at) {
-        const auto best = window<kClean, kWinners, true>(x, *edge, seen);
+        const auto best = window<kClean, kWinners, true, kSize>(x, *edge, seen);
         put_cells<S, T>(to + o, best.value, edge->store);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
         ++edge;
       } else {
-        const auto best = window<kClean, kWinners, false>(x, *edge, seen);
+        const auto best = window<kClean, kWinners, false, kSize>(x, *edge, seen);
         put_cells<S, T>(to + o, best.value);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
       }
@@ -209,23 +227,49 @@ class Direct {
     return !kClean || !seen;
   }
 
-  template <bool kClean, bool kWinners, bool kEdge>
+  template <bool kClean, bool kWinners, bool kEdge, int kSize>
   inline Best<T> window(const S* x, const Edge<T>& edge, Seen<S, T>& seen) const {
-    Best<T> best = along<kClean, kWinners, kEdge>(x + offset_[0], edge, seen);
-    if constexpr (kWinners) best.winner += broadcast(static_cast<Winner<T>>(add_[0]));
-    for (int64_t r = 1; r < rows_; ++r) {
-      Best<T> next = along<kClean, kWinners, kEdge>(x + offset_[r], edge, seen);
-      if constexpr (kWinners) next.winner += broadcast(static_cast<Winner<T>>(add_[r]));
-      fold_in<kClean, kWinners, T>(best, next.value, next.winner);
+    const int64_t rows = kSize ? kSize : rows_;
+    if constexpr (kClean && !kWinners) {  // one row of the best: then there is one to sort
+      const auto of_rows = [&](const S* from, int64_t tap) {
+        const uint64_t* bits = edge.load[tap];
+        Pair best = cells<kClean, kEdge>(from + offset_[0], bits, seen);
+        for (int64_t r = 1; r < rows; ++r) {
+          const Pair next = cells<kClean, kEdge>(from + offset_[r], bits, seen);
+          best = {greater<T>(next.low, best.low), greater<T>(next.high, best.high)};
+        }
+        return best;
+      };
+      return along<kClean, kWinners, kEdge, kSize>(x, edge, of_rows);
+    } else {
+      Best<T> best;
+      for (int64_t r = 0; r < rows; ++r) {
+        const auto of_row = [&](const S* from, int64_t tap) {
+          return cells<kClean, kEdge>(from, edge.load[tap], seen);
+        };
+        Best<T> next = along<kClean, kWinners, kEdge, kSize>(x + offset_[r], edge, of_row);
+        if constexpr (kWinners) next.winner += broadcast(static_cast<Winner<T>>(add_[r]));
+        if (r == 0) {
+          best = next;
+        } else {
+          fold_in<kClean, kWinners, T>(best, next.value, next.winner);
+        }
+      }
+      return best;
     }
-    return best;
   }
 
+  // Two vectors of neighbouring cells.
+  struct Pair {
+    Vec<T> low, high;
+  };
+
   // The best of a row of each of L windows, the first of which begins there.
-  template <bool kClean, bool kWinners, bool kEdge>
-  inline Best<T> along(const S* x, const Edge<T>& edge, Seen<S, T>& seen) const {
+  template <bool kClean, bool kWinners, bool kEdge, int kSize, class Cells>
+  inline Best<T> along(const S* x, const Edge<T>& edge, const Cells& cells_at) const {
     Best<T> best;
-    const int64_t kernel = along_.kernel, dilation = along_.dilation;
+    const int64_t kernel = kSize ? kSize : along_.kernel;
+    const int64_t dilation = kSize ? 1 : along_.dilation;
     const auto take = [&](Vec<T> next, int64_t tap) {
       if (tap == 0) {
         best.value = next;
@@ -237,19 +281,24 @@ class Direct {
     // an even and an odd tap are in the same two vectors
     const int64_t at_once = dilation == 1 ? 2 : 1;
     for (int64_t tap = 0; tap < kernel; tap += at_once, x += at_once * dilation) {
-      const Vec<T> a = cells<kEdge>(x, edge.load[tap][0]);
-      const Vec<T> b = cells<kEdge>(x + L, edge.load[tap][1]);
-      if constexpr (kClean) seen.look(a, b);
-      take(every_second<0>(a, b, lanes), tap);
-      if (at_once == 2 && tap + 1 < kernel) take(every_second<1>(a, b, lanes), tap + 1);
+      const Pair both = cells_at(x, tap);
+      take(every_second<0>(both.low, both.high, lanes), tap);
+      if (at_once == 2 && tap + 1 < kernel) {
+        take(every_second<1>(both.low, both.high, lanes), tap + 1);
+      }
     }
     return best;
   }
 
-  template <bool kEdge>
-  inline Vec<T> cells(const S* from, uint64_t bits) const {
-    if constexpr (kEdge) return load_some<S, T>(from, bits, low_);
-    return load_cells<S, T>(from);
+  template <bool kClean, bool kEdge>
+  inline Pair cells(const S* from, const uint64_t* bits, Seen<S, T>& seen) const {
+    const auto some = [&](const S* at, uint64_t inside) {
+      if constexpr (kEdge) return load_some<S, T>(at, inside, low_);
+      return load_cells<S, T>(at);
+    };
+    const Pair both{some(from, bits[0]), some(from + L, bits[1])};
+    if constexpr (kClean) seen.look(both.low, both.high);
+    return both;
   }
 
   const Work& work_;
@@ -260,8 +309,9 @@ class Direct {
   bool in_order_ = true;
   int64_t begin_[kMostAxes], count_[kMostAxes];  // outputs of the tile
   int64_t start_ = 0;                            // the first window's first cell in its row
-  Edge<T> edges_[kMostEdges + 1];                // the last is nowhere
-  int64_t lo_[kMostAxes], hi_[kMostAxes];        // taps inside the input, of the row at hand
+  int64_t new_rows_ = 1, row_step_ = 0;    // of the input, from one row of windows to the next
+  Edge<T> edges_[kMostEdges + 1];          // the last is nowhere
+  int64_t lo_[kMostAxes], hi_[kMostAxes];  // taps inside the input, of the row at hand
   int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed
 };
 

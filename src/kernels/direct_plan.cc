@@ -74,6 +74,9 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
     outputs *= along.out;
   }
   const int lanes = 64 / element_bytes;
+  Forward direct;
+  const bool long_rows = 5 * work.axis[work.axes - 1].out >= 8 * lanes;
+  if (long_rows && make_direct(work, element_bytes, direct)) return false;
   const bool gaps = element_bytes >= 4;  // outputs of other lanes can be brought together
   // where the window of each output begins, and its cells
   std::vector<int64_t> begin{0}, offset{0};
