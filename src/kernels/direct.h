@@ -230,7 +230,9 @@ class Direct {
   template <bool kClean, bool kWinners, bool kEdge, int kSize>
   inline Best<T> window(const S* x, const Edge<T>& edge, Seen<S, T>& seen) const {
     const int64_t rows = kSize ? kSize : rows_;
-    if constexpr (kClean && !kWinners) {  // one row of the best: then there is one to sort
+    // Of integers, one row of the best: then there is one to sort. (Of 0.0 and -0.0 the first
+    // counts, row by row.)
+    if constexpr (kClean && !kWinners && std::is_integral_v<T>) {
       const auto of_rows = [&](const S* from, int64_t tap) {
         const uint64_t* bits = edge.load[tap];
         Pair best = cells<kClean, kEdge>(from + offset_[0], bits, seen);
