@@ -48,6 +48,31 @@ WAYS = {  # name: shape, words
     "rows of two cells, short": ((2, 6, 100), {"kernel_size": 2, "axes": PLANES}),
     "rows of two cells, long": ((2, 6, 300), {"kernel_size": 2, "axes": PLANES}),
     "rows without a tile": ((2, 70, 190), {**OVERLAPPING, "axes": PLANES}),
+    "outer cells beside each other, one output each": ((3, 21, 5, 4), {"kernel_size": (5, 4)}),
+    "beside each other, several outputs": (
+        (2, 19, 5, 5),
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+    ),
+    "beside each other, of one long axis": ((37, 100), {"kernel_size": 100, "axes": 1}),
+    "beside each other, more cells than a byte counts": ((9, 16, 16), {"kernel_size": 16}),
+    "beside each other, in windows of more offsets than a byte counts": (
+        (11, 2, 3),
+        {"kernel_size": 17, "padding": 8, "stride": 1, "axes": PLANES},
+    ),
+    "rows of windows two cells apart": ((2, 3, 9, 150), OVERLAPPING),
+    "the same, without padding, of many taps": (
+        (2, 3, 30, 61),
+        {"kernel_size": (3, 5), "stride": (3, 2)},
+    ),
+    "the same, dilated": (
+        (2, 41, 40),
+        {"kernel_size": 3, "stride": 2, "dilation": 3, "axes": PLANES},
+    ),
+    "volumes of windows two cells apart": (
+        (2, 7, 20, 33),
+        {"kernel_size": 3, "stride": (1, 2, 2), "padding": 1, "axes": (1, 2, 3)},
+    ),
+    "small planes, scattered side by side": ((3, 11, 13, 14), {"kernel_size": 3, "stride": 2}),
     "channels last, side by side": ((2, 8, 6, 37), {"kernel_size": 2, "axes": PLANES}),
     "channels last, overlapping": ((2, 9, 8, 150), {**OVERLAPPING, "axes": PLANES}),
     "channels last, at stride 1": ((2, 9, 8, 70), {**SAME, "axes": PLANES}),
@@ -105,7 +130,7 @@ def test_a_way_refuses_winners_that_are_none(way, instructions):
     rng = random.Random(way)
     for place in (0, y.size - 1, rng.randrange(y.size), rng.randrange(y.size)):
         wrong = indices.copy()
-        wrong.flat[place] = 255  # no window here has so many cells
+        wrong.flat[place] = np.iinfo(wrong.dtype).max  # no window here has so many cells
         with pytest.raises(ndpool.PoolError, match="indices") as numpys:
             ndpool.max_pool_backward(y, wrong, shape, **words, engine="numpy")
         with pytest.raises(ndpool.PoolError, match="indices") as natives:

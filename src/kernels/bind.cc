@@ -38,6 +38,7 @@ namespace {
 constexpr int64_t kBytesPerThread = 1 << 18;  // below, waking a thread costs more than it gains
 constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need 2 MiB
 constexpr int64_t kNearScratch = 8 << 10;     // on the stack
+constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 
 std::vector<const Kernels*> available() {
@@ -137,6 +138,7 @@ class Pooling {
   // False where this geometry has to go another way.
   bool serves(int kind, bool backward) {
     if (!kernel_exists(kind, backward)) return false;
+    if (backward && work_.cells == 1) return false;  // a copy, once winners were looked at
     // The largest inner run makes the largest tile; a plan for it can always shrink to one cell.
     Work work = arranged(x_steps_, y_steps_);
     return backward ? backward_plan(work, kind) != nullptr : forward_plan(work, kind) != nullptr;
@@ -155,19 +157,27 @@ class Pooling {
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
     const Kernels& kernels = *chosen.load();
+    Forward direct;
+    if (make_beside(work, element_bytes(kind), kFewBeside, direct)) {
+      run(kernels.beside[kind], work, direct, bytes);
+      return;
+    }
     if (kernels.stretches[kind]) {
       if (const auto plan = stretches_plan(work, kind)) {
         run(kernels.stretches[kind], work, static_cast<const Forward&>(*plan), bytes);
         return;
       }
     }
-    Forward direct;
     if (kernels.direct[kind] && make_direct(work, element_bytes(kind), direct)) {
       run(kernels.direct[kind], work, direct, bytes);
       return;
     }
     if (kernels.across[kind] && make_across(work, element_bytes(kind), direct)) {
       run(kernels.across[kind], work, direct, bytes);
+      return;
+    }
+    if (make_beside(work, element_bytes(kind), kMostBeside, direct)) {
+      run(kernels.beside[kind], work, direct, bytes);
       return;
     }
     const auto plan = forward_plan(work, kind);

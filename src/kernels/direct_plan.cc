@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 
 #include "plan_parts.h"
 
@@ -12,6 +13,9 @@ namespace {
 constexpr int64_t kDirectCells = 32;       // of a window that is folded without a tile
 constexpr double kDirectBytes = 64 << 10;  // of the input in a share of work
 constexpr int64_t kLeastAcross = 32;       // bytes of a run of inner cells
+
+constexpr int64_t kLeastBeside = 8;      // outer cells along the innermost axis
+constexpr int64_t kFarBeside = 1 << 26;  // bytes from one of them to the next
 
 constexpr int64_t kStretchCells = 16;  // of a window whose outer cells are gone over in stretches
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
@@ -60,6 +64,32 @@ int64_t windows_at_once(const Work& work) {
 }
 
 }  // namespace
+
+bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& plan) {
+  if (work.inner != 1 || work.outers == 0 || far_away(work)) return false;
+  const Outer& lanes = work.outer[work.outers - 1];
+  if (lanes.n < kLeastBeside || std::abs(lanes.x_step) >= kFarBeside / element_bytes) return false;
+  int64_t all = 1;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    if (along.out > taps || along.kernel > 4 * taps) return false;
+    int64_t inside = 0;
+    for (int64_t o = 0; o < along.out; ++o) {
+      int64_t here = 0;
+      for (int64_t tap = 0; tap < along.kernel; ++tap) {
+        const int64_t at = o * along.stride - along.before + tap * along.dilation;
+        here += at >= 0 && at < along.n;
+      }
+      if (here == 0) return false;
+      inside += here;
+    }
+    all *= inside;
+    if (all > taps) return false;
+  }
+  leave_whole(work, plan);
+  plan.scratch = 64;
+  return true;
+}
 
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   if (work.inner != 1 || work.cells > kStretchCells || far_away(work) || work.outer_count == 0 ||

@@ -1,10 +1,11 @@
 // Max pooling, forward with winners and backward; compiled once for each instruction set.
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
-// their own, straight from the user's arrays (stretches.h, across.h, direct.h; backward pieces.h,
-// line.h, gather_across.h); everything else goes by tiles (fold.h; backward gradient.h).
+// their own, straight from the user's arrays (beside.h, stretches.h, across.h, direct.h; backward
+// pieces.h, line.h, gather_across.h); everything else goes by tiles (fold.h; backward gradient.h).
 
 #include "across.h"
+#include "beside.h"
 #include "direct.h"
 #include "fold.h"
 #include "gather_across.h"
@@ -41,6 +42,10 @@ const Kernels NDPOOL_ISA = {
      forward_halves<Half>, forward_halves<Brain>, forward<float, float>, forward<double, double>},
     {forward<uint8_t, int32_t>, forward<int8_t, int32_t>, forward<uint8_t, int32_t>,
      forward<int16_t, int32_t>, forward<uint16_t, int32_t>},
+    {beside<uint8_t, int32_t>, beside<int8_t, int32_t>, beside<uint8_t, int32_t>,
+     beside<int16_t, int32_t>, beside<uint16_t, int32_t>, beside<int32_t, int32_t>,
+     beside<uint32_t, uint32_t>, beside<int64_t, int64_t>, beside<uint64_t, uint64_t>,
+     beside<Half, float>, beside<Brain, float>, beside<float, float>, beside<double, double>},
 #if defined(NDPOOL_AVX512)
     {stretches<uint8_t, uint8_t>, stretches<int8_t, int8_t>, stretches<uint8_t, uint8_t>,
      stretches<int16_t, int16_t>, stretches<uint16_t, uint16_t>, stretches<int32_t, int32_t>,

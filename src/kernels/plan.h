@@ -32,6 +32,9 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
 // For small windows over rows of neighbouring cells, that are folded without a tile. False for
 // others.
 bool make_direct(const Work& work, int element_bytes, Forward& plan);
+// For outer cells whose windows have `taps` cells at most, all of them together; many of them lie
+// along one axis.
+bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& plan);
 // The same for runs of neighbouring cells behind the pooled axes.
 bool make_across(const Work& work, int element_bytes, Forward& plan);
 // Whether dy, dx and the winners are each one line of cells, in the same order.

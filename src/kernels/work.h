@@ -16,8 +16,9 @@ constexpr int kTogether = 8;         // outer cells that a scatter goes over sid
 constexpr int64_t kLineBlock = 128;  // cells of a line that go side by side, at most
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
-constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
-constexpr int kMostAsked = 16;   // windows that a run of cells is in
+constexpr int kMostAcross = 64;   // cells of a window that are folded for whole runs
+constexpr int kMostBeside = 256;  // cells of all windows of an outer cell that goes beside others
+constexpr int kMostAsked = 16;    // windows that a run of cells is in
 constexpr int kMostPasses = 8 * kMostAxes;
 
 struct Axis {
@@ -175,7 +176,7 @@ struct Kernels {
   FindCells find_cells;
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
-  ForwardKernel forward[kKinds], forward_wide[kKinds];
+  ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds];
   ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds];  // null without masked loads
   BackwardKernel pieces[kKinds], across_backward[kKinds], line[kKinds], gather[kKinds],
       spread[kKinds];
