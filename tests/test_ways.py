@@ -54,7 +54,10 @@ WAYS = {  # name: shape, words
         {"kernel_size": 3, "stride": 2, "padding": 1},
     ),
     "beside each other, of one long axis": ((37, 100), {"kernel_size": 100, "axes": 1}),
-    "beside each other, more cells than a byte counts": ((9, 16, 16), {"kernel_size": 16}),
+    "beside each other, nearly as many cells as a byte counts": (
+        (9, 15, 17),
+        {"kernel_size": (15, 17)},
+    ),
     "beside each other, in windows of more offsets than a byte counts": (
         (11, 2, 3),
         {"kernel_size": 17, "padding": 8, "stride": 1, "axes": PLANES},
