@@ -62,6 +62,16 @@ WAYS = {  # name: shape, words
         (11, 2, 3),
         {"kernel_size": 17, "padding": 8, "stride": 1, "axes": PLANES},
     ),
+    "runs, of whole planes": ((3, 5, 25, 30), {"kernel_size": (25, 30)}),
+    "runs of planes in parts": ((3, 40, 12, 30), {"kernel_size": (20, 12, 30), "axes": (1, 2, 3)}),
+    "runs of a long axis, padded": (
+        (3, 1000),
+        {"kernel_size": 301, "padding": 150, "stride": 200, "axes": 1},
+    ),
+    "runs of rows, dilated": (
+        (3, 9, 150),
+        {"kernel_size": (3, 70), "stride": (3, 80), "dilation": (2, 1), "axes": PLANES},
+    ),
     "rows of windows two cells apart": ((2, 3, 9, 150), OVERLAPPING),
     "the same, without padding, of many taps": (
         (2, 3, 30, 61),

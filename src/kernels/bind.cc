@@ -176,6 +176,11 @@ class Pooling {
       run(kernels.across[kind], work, direct, bytes);
       return;
     }
+    const int64_t longest = 4 * kernels.vector_bytes / element_bytes(kind);
+    if (make_runs(work, longest, direct)) {
+      run(kernels.runs[kind], work, direct, bytes);
+      return;
+    }
     if (make_beside(work, element_bytes(kind), kMostBeside, direct)) {
       run(kernels.beside[kind], work, direct, bytes);
       return;

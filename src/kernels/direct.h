@@ -317,20 +317,6 @@ class Direct {
   int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed
 };
 
-// All items, by a way that looks at each tile it comes to and then writes it.
-template <class Way>
-int64_t write_all(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
-  Way way(work, plan);
-  Walk walk(work, plan, begin);
-  int64_t seen = -1;
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (walk.number != seen) way.look_at(walk);
-    seen = walk.number;
-    way.write(walk);
-  }
-  return 0;
-}
-
 template <class S, class T>
 int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
   return write_all<Direct<S, T>>(work, plan, begin, end);

@@ -91,6 +91,40 @@ bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& pla
   return true;
 }
 
+bool make_runs(Work& work, int64_t least, Forward& plan) {
+  if (work.inner != 1 || far_away(work)) return false;
+  double cells = 1, folded = 1;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    cells *= static_cast<double>(along.n);
+    folded *= static_cast<double>(along.out) * static_cast<double>(std::min(along.kernel, along.n));
+    // a window in padding alone has no best
+    const int64_t last = (along.out - 1) * along.stride - along.before;
+    if (along.dilation > along.n || along.before >= along.kernel || last >= along.n) return false;
+  }
+  if (folded > 2 * cells) return false;
+  Work merged = work;
+  while (merged.axes > 1) {
+    const Axis& last = merged.axis[merged.axes - 1];
+    Axis& before = merged.axis[merged.axes - 2];
+    const bool whole = last.out == 1 && last.before == 0 && last.kernel == last.n &&
+                       last.dilation == 1 && last.x_step == 1;
+    if (!whole || before.dilation != 1 || before.x_step != last.n) break;
+    before.n *= last.n;
+    before.kernel *= last.n;
+    before.stride *= last.n;
+    before.before *= last.n;
+    before.x_step = 1;
+    --merged.axes;
+  }
+  const Axis& last = merged.axis[merged.axes - 1];
+  if (last.x_step != 1 || last.dilation != 1 || last.kernel < least) return false;
+  work = merged;
+  leave_whole(work, plan);
+  plan.scratch = 64;
+  return true;
+}
+
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   if (work.inner != 1 || work.cells > kStretchCells || far_away(work) || work.outer_count == 0 ||
       cells_of(work) > kStretchedCells) {

@@ -1,8 +1,9 @@
 // Max pooling, forward with winners and backward; compiled once for each instruction set.
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
-// their own, straight from the user's arrays (beside.h, stretches.h, across.h, direct.h; backward
-// pieces.h, line.h, gather_across.h); everything else goes by tiles (fold.h; backward gradient.h).
+// their own, straight from the user's arrays (beside.h, runs.h, stretches.h, across.h, direct.h;
+// backward pieces.h, line.h, gather_across.h); everything else goes by tiles (fold.h; backward
+// gradient.h).
 
 #include "across.h"
 #include "beside.h"
@@ -12,6 +13,7 @@
 #include "gradient.h"
 #include "line.h"
 #include "pieces.h"
+#include "runs.h"
 #include "stretches.h"
 
 #ifndef NDPOOL_ISA
@@ -46,6 +48,10 @@ const Kernels NDPOOL_ISA = {
      beside<int16_t, int32_t>, beside<uint16_t, int32_t>, beside<int32_t, int32_t>,
      beside<uint32_t, uint32_t>, beside<int64_t, int64_t>, beside<uint64_t, uint64_t>,
      beside<Half, float>, beside<Brain, float>, beside<float, float>, beside<double, double>},
+    {runs<uint8_t, uint8_t>, runs<int8_t, int8_t>, runs<uint8_t, uint8_t>, runs<int16_t, int16_t>,
+     runs<uint16_t, uint16_t>, runs<int32_t, int32_t>, runs<uint32_t, uint32_t>,
+     runs<int64_t, int64_t>, runs<uint64_t, uint64_t>, runs<Half, float>, runs<Brain, float>,
+     runs<float, float>, runs<double, double>},
 #if defined(NDPOOL_AVX512)
     {stretches<uint8_t, uint8_t>, stretches<int8_t, int8_t>, stretches<uint8_t, uint8_t>,
      stretches<int16_t, int16_t>, stretches<uint16_t, uint16_t>, stretches<int32_t, int32_t>,

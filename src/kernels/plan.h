@@ -35,7 +35,10 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan);
 // For outer cells whose windows have `taps` cells at most, all of them together; many of them lie
 // along one axis.
 bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& plan);
-// The same for runs of neighbouring cells behind the pooled axes.
+// For windows that are runs of at least as many cells and hardly overlap. Where a window has all of
+// an axis, that becomes part of the one before it.
+bool make_runs(Work& work, int64_t least, Forward& plan);
+// For small windows over runs of neighbouring cells behind the pooled axes. False for others.
 bool make_across(const Work& work, int element_bytes, Forward& plan);
 // Whether dy, dx and the winners are each one line of cells, in the same order.
 bool one_line(const Work& work);

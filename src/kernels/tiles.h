@@ -154,6 +154,20 @@ struct Walk {
   int64_t outer_[kMostOuter];
 };
 
+// All items, by a way that looks at each tile it comes to and then writes it.
+template <class Way>
+int64_t write_all(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
+  Way way(work, plan);
+  Walk walk(work, plan, begin);
+  int64_t seen = -1;
+  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
+    if (walk.number != seen) way.look_at(walk);
+    seen = walk.number;
+    way.write(walk);
+  }
+  return 0;
+}
+
 // A tile of the input in the layout of `Cut`. What reaches over the edge is left as it is.
 template <class S, class T>
 class TileLoader {

@@ -176,7 +176,7 @@ struct Kernels {
   FindCells find_cells;
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
-  ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds];
+  ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], runs[kKinds];
   ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds];  // null without masked loads
   BackwardKernel pieces[kKinds], across_backward[kKinds], line[kKinds], gather[kKinds],
       spread[kKinds];

@@ -1,0 +1,134 @@
+// Windows that are long runs of neighbouring cells, and hardly overlap: as in pooling of whole
+// planes to one output each. A run is folded lane by lane; where its best is, if that is asked for,
+// a second look finds out.
+#pragma once
+
+#include "tiles.h"
+
+namespace ndpool {
+namespace {
+
+template <class S, class T>
+class Runs {
+ public:
+  Runs(const Work& work, const Forward&) : work_(work), last_(work.axes - 1) {}
+
+  void look_at(const Walk&) {}
+  void write(const Walk& walk) {
+    outputs(0, static_cast<const S*>(work_.source) + walk.x, walk.y, walk.winners);
+  }
+
+ private:
+  static constexpr int L = kLanes<T>;
+
+  NDPOOL_RECURSIVE void outputs(int a, const S* x, int64_t y, int64_t winner) {
+    if (a == work_.axes) return output(x, y, winner);
+    const Axis& along = work_.axis[a];
+    for (int64_t o = 0; o < along.out; ++o) {
+      begin_[a] = o * along.stride - along.before;
+      outputs(a + 1, x, y + o * along.y_step, winner + o * along.winner_step);
+    }
+  }
+
+  void output(const S* x, int64_t y, int64_t winner) {
+    best_ = broadcast(lowest<S, T>());
+    nan_ = Vec<Winner<T>>{};
+    rows(0, x, 0, [this](const S* from, int64_t count, int64_t) {
+      fold(from, count);
+      return false;
+    });
+    T lanes[L];
+    store(lanes, best_);
+    for (int half = L / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; ++i)
+        lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
+    }
+    const T value = lanes[0];
+    const bool nan = any_true<T>(nan_);
+    S* to = static_cast<S*>(work_.result) + y;
+    const bool as_is = std::is_integral_v<T> || (!nan && value != T{});
+    if (as_is && !work_.winners) return narrow(value, *to);
+    // the first of those that are equal, as 0.0 and -0.0 are; or the first NaN
+    rows(0, x, 0, [&](const S* from, int64_t count, int64_t number) {
+      const int64_t at = find(from, count, value, nan);
+      if (at == count) return false;
+      *to = from[at];
+      if (work_.winners) put_winner(winner, number + at);
+      return true;
+    });
+  }
+
+  // The parts of the window at hand that are inside the input, in order, until `look` is content.
+  template <class Look>
+  bool rows(int a, const S* x, int64_t number, const Look& look) const {
+    const Axis& along = work_.axis[a];
+    number *= along.kernel;
+    const int64_t from = begin_[a] < 0 ? ceil_div(-begin_[a], along.dilation) : 0;
+    const int64_t over = begin_[a] + (along.kernel - 1) * along.dilation - along.n + 1;
+    const int64_t to = along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0);
+    if (a == last_) return look(x + begin_[a] + from, to - from, number + from);
+    for (int64_t t = from; t < to; ++t) {
+      const S* row = x + (begin_[a] + t * along.dilation) * along.x_step;
+      if (rows(a + 1, row, number + t, look)) return true;
+    }
+    return false;
+  }
+
+  void fold(const S* from, int64_t count) {
+    Vec<T> best = best_;
+    Vec<Winner<T>> nan = nan_;
+    const auto add = [&](Vec<T> cells) {
+      if constexpr (std::is_floating_point_v<T>) nan |= (Vec<Winner<T>>)(cells != cells);
+      best = greater<T>(cells, best);
+    };
+    int64_t i = 0;
+    for (; i + L <= count; i += L) add(load_cells<S, T>(from + i));
+    if (i < count && count >= L) {
+      add(load_cells<S, T>(from + count - L));  // some once more
+    } else if (i < count) {
+      S some[L];
+      for (int lane = 0; lane < L; ++lane) some[lane] = from[least(lane, count - 1)];
+      add(load_cells<S, T>(some));
+    }
+    best_ = best;
+    nan_ = nan;
+  }
+
+  // Where the value is, or a NaN; or `count`.
+  int64_t find(const S* from, int64_t count, T value, bool nan) const {
+    int64_t i = 0;
+    if (!nan) {
+      const Vec<T> wanted = broadcast(value);
+      for (; i + L <= count; i += L) {
+        if (any_true<T>(load_cells<S, T>(from + i) == wanted)) break;
+      }
+    }
+    for (; i < count; ++i) {
+      const T cell = as<T>(from[i]);
+      if (nan ? cell != cell : cell == value) break;
+    }
+    return i;
+  }
+
+  void put_winner(int64_t at, int64_t winner) const {
+    switch (work_.winner_bytes) {
+      case 1: static_cast<uint8_t*>(work_.winners)[at] = static_cast<uint8_t>(winner); return;
+      case 2: static_cast<uint16_t*>(work_.winners)[at] = static_cast<uint16_t>(winner); return;
+      default: static_cast<uint32_t*>(work_.winners)[at] = static_cast<uint32_t>(winner);
+    }
+  }
+
+  const Work& work_;
+  const int last_;
+  int64_t begin_[kMostAxes];  // of the window at hand
+  Vec<T> best_;
+  Vec<Winner<T>> nan_;
+};
+
+template <class S, class T>
+int64_t runs(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
+  return write_all<Runs<S, T>>(work, plan, begin, end);
+}
+
+}  // namespace
+}  // namespace ndpool
