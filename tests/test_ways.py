@@ -63,6 +63,7 @@ WAYS = {  # name: shape, words
         {"kernel_size": 17, "padding": 8, "stride": 1, "axes": PLANES},
     ),
     "runs, of whole planes": ((3, 5, 25, 30), {"kernel_size": (25, 30)}),
+    "runs, of planes that are too large for tiles": ((2, 300, 410), {"kernel_size": (300, 400)}),
     "runs of planes in parts": ((3, 40, 12, 30), {"kernel_size": (20, 12, 30), "axes": (1, 2, 3)}),
     "runs of a long axis, padded": (
         (3, 1000),
@@ -133,6 +134,18 @@ def test_a_way_is_as_right_as_any(way, dtype, instructions):
         assert np.array_equal(found != found, dx != dx), regime
         found[found != found] = dx[dx != dx] = 0  # which NaN a sum of several is, nobody promises
         assert same_bits(found, dx), regime
+
+
+@pytest.mark.parametrize("words", [{}, {"return_indices": True}], ids=["values", "winners"])
+def test_windows_too_large_for_tiles_of_arrays_with_gaps(words, instructions):
+    """The way for such windows is for rows without gaps: others are copied first, each time."""
+    dense = values(np.random.default_rng(5), "random", (2, 500, 400), np.float32)
+    gaps = np.zeros((2, 500, 800), np.float32)[:, :, ::2]
+    gaps[:] = dense
+    for x in (gaps, dense, np.asfortranarray(dense), gaps, gaps[::-1, ::-1]):
+        found = ndpool.max_pool(x, (500, 400), engine="native", **words)
+        expected = ndpool.max_pool(x, (500, 400), engine="numpy", **words)
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -38,6 +38,7 @@ namespace {
 constexpr int64_t kBytesPerThread = 1 << 18;  // below, waking a thread costs more than it gains
 constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need 2 MiB
 constexpr int64_t kNearScratch = 8 << 10;     // on the stack
+constexpr int64_t kLongRun = 256;             // bytes of a row of a window that goes by runs
 constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 
@@ -141,54 +142,28 @@ class Pooling {
     if (backward && work_.cells == 1) return false;  // a copy, once winners were looked at
     // The largest inner run makes the largest tile; a plan for it can always shrink to one cell.
     Work work = arranged(x_steps_, y_steps_);
-    return backward ? backward_plan(work, kind) != nullptr : forward_plan(work, kind) != nullptr;
+    if (backward) return backward_plan(work, kind) != nullptr;
+    return forward_way(work, kind).kernel != nullptr;
   }
 
   const std::vector<int64_t>& shape() const { return shape_; }
   const std::vector<int64_t>& y_shape() const { return y_shape_; }
   int winner_bytes() const { return work_.winner_bytes; }
 
-  // Fills y and, unless null, the winners, which are C-contiguous, of x, which is aligned.
-  void forward(const Array& x, void* y, void* winners, int kind) {
+  // Fills y and, unless null, the winners, which are C-contiguous, of x, which is aligned. False,
+  // and nothing done, where that takes x without gaps.
+  bool forward(const Array& x, void* y, void* winners, int kind) {
+    if (cells(y_shape_) == 0) return true;
     Work work = arranged(steps_of(x), y_steps_);
     work.source = x.data();
     work.result = y;
     work.winners = winners;
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
-    const Kernels& kernels = *chosen.load();
-    Forward direct;
-    if (make_beside(work, element_bytes(kind), kFewBeside, direct)) {
-      run(kernels.beside[kind], work, direct, bytes);
-      return;
-    }
-    if (kernels.stretches[kind]) {
-      if (const auto plan = stretches_plan(work, kind)) {
-        run(kernels.stretches[kind], work, static_cast<const Forward&>(*plan), bytes);
-        return;
-      }
-    }
-    if (kernels.direct[kind] && make_direct(work, element_bytes(kind), direct)) {
-      run(kernels.direct[kind], work, direct, bytes);
-      return;
-    }
-    if (kernels.across[kind] && make_across(work, element_bytes(kind), direct)) {
-      run(kernels.across[kind], work, direct, bytes);
-      return;
-    }
-    const int64_t longest = 4 * kernels.vector_bytes / element_bytes(kind);
-    if (make_runs(work, longest, direct)) {
-      run(kernels.runs[kind], work, direct, bytes);
-      return;
-    }
-    if (make_beside(work, element_bytes(kind), kMostBeside, direct)) {
-      run(kernels.beside[kind], work, direct, bytes);
-      return;
-    }
-    const auto plan = forward_plan(work, kind);
-    if (!plan) throw std::invalid_argument("geometry");
-    const auto kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
-    run(kernel, work, static_cast<const Forward&>(*plan), bytes);
+    const ForwardWay way = forward_way(work, kind);
+    if (!way.kernel) return false;
+    run(way.kernel, work, way.kept ? *way.kept : way.plan, bytes);
+    return true;
   }
 
   // Fills dx, which is C-contiguous as the winners are, from dy, which is aligned. kFine, or the
@@ -354,6 +329,38 @@ class Pooling {
 
   using Key = std::tuple<int, int, int, int, int64_t, int64_t>;
 
+  // A kernel, null if there is none for the work, and its plan: one that was kept, or its own.
+  struct ForwardWay {
+    ForwardKernel kernel = nullptr;
+    std::shared_ptr<const Forward> kept;
+    Forward plan;
+  };
+
+  // The fastest that there is; it may see the work in its own way.
+  ForwardWay forward_way(Work& work, int kind) {
+    const Kernels& kernels = *chosen.load();
+    const int bytes = element_bytes(kind);
+    const int64_t long_run = kLongRun / bytes;
+    ForwardWay way;
+    Forward& plan = way.plan;
+    if (make_beside(work, bytes, kFewBeside, plan)) {
+      way.kernel = kernels.beside[kind];
+    } else if (kernels.stretches[kind] && (way.kept = stretches_plan(work, kind))) {
+      way.kernel = kernels.stretches[kind];
+    } else if (kernels.direct[kind] && make_direct(work, bytes, plan)) {
+      way.kernel = kernels.direct[kind];
+    } else if (kernels.across[kind] && make_across(work, bytes, plan)) {
+      way.kernel = kernels.across[kind];
+    } else if (make_runs(work, long_run, plan)) {
+      way.kernel = kernels.runs[kind];
+    } else if (make_beside(work, bytes, kMostBeside, plan)) {
+      way.kernel = kernels.beside[kind];
+    } else if ((way.kept = forward_plan(work, kind))) {
+      way.kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
+    }
+    return way;
+  }
+
   std::shared_ptr<const ForwardPlan> forward_plan(const Work& work, int kind) {
     const int bytes = wide(kind) ? 4 : element_bytes(kind);
     const std::lock_guard<std::mutex> guard(lock_);
@@ -427,7 +434,7 @@ class Pooling {
 
 // ---- what Python calls ----
 
-// False, and nothing done, where x is not aligned.
+// False, and nothing done, where x is not aligned, or has gaps that no kernel can go over.
 bool forward(Pooling& pooling, nb::handle x, nb::handle y, nb::handle winners, int kind) {
   const Array source(x.ptr()), result(y.ptr());
   if (!source.aligned()) return false;
@@ -442,8 +449,7 @@ bool forward(Pooling& pooling, nb::handle x, nb::handle y, nb::handle winners, i
     }
     offsets = found.data();
   }
-  pooling.forward(source, result.data(), offsets, kind);
-  return true;
+  return pooling.forward(source, result.data(), offsets, kind);
 }
 
 // kFine, kUnaligned, or the place of a winner that is no cell of its window inside the input.
@@ -504,14 +510,15 @@ nb::object forward_again(PyObject* const* arguments, Py_ssize_t count) {
   const Array source(arguments[0]);
   if (!call || !source.aligned()) return none();
   const nb::object y = new_array(call->pooling->y_shape(), PyArray_DESCR(x));
+  void* values = Array(y.ptr()).data();
   if (!call->winners) {
-    call->pooling->forward(source, Array(y.ptr()).data(), nullptr, call->kind);
-    return y;
+    return call->pooling->forward(source, values, nullptr, call->kind) ? y : none();
   }
   PyArray_Descr* offset = PyArray_DescrFromType(offset_type(call->pooling->winner_bytes()));
   const nb::object winners = new_array(call->pooling->y_shape(), offset);
   Py_DECREF(offset);
-  call->pooling->forward(source, Array(y.ptr()).data(), Array(winners.ptr()).data(), call->kind);
+  void* offsets = Array(winners.ptr()).data();
+  if (!call->pooling->forward(source, values, offsets, call->kind)) return none();
   return nb::steal(PyTuple_Pack(2, y.ptr(), winners.ptr()));
 }
 

@@ -124,8 +124,10 @@ def keep_backward(dy: Array, geometry: Geometry, *arguments: object) -> None:
 def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
     """Fill `y` and `indices`, which are C-contiguous; x may have any strides."""
     pooling, kind = geometry.memo["native"], _KINDS[x.dtype.char]
-    if not pooling.forward(x, y, indices, kind):
-        pooling.forward(x.copy(), y, indices, kind)  # its elements did not stand at whole steps
+    done = pooling.forward(x, y, indices, kind)
+    if not done:  # its elements stood as no kernel reads them
+        done = pooling.forward(x.copy(), y, indices, kind)
+    assert done, geometry
 
 
 def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
