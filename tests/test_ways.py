@@ -58,7 +58,7 @@ WAYS = {  # name: shape, words
         (9, 15, 17),
         {"kernel_size": (15, 17)},
     ),
-    "beside each other, in windows of more offsets than a byte counts": (
+    "small outer cells in windows of more offsets than a byte counts": (
         (11, 2, 3),
         {"kernel_size": 17, "padding": 8, "stride": 1, "axes": PLANES},
     ),

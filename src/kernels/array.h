@@ -30,7 +30,7 @@ class Array {
   // Whether its elements stand at whole steps from an aligned place, as the kernels read them.
   bool aligned() const {
     const int64_t size = itemsize();
-    bool whole = reinterpret_cast<intptr_t>(data()) % size == 0;
+    bool whole = reinterpret_cast<intptr_t>(data()) % size == 0 || PyArray_SIZE(array_) == 0;
     if (contiguous()) return whole;
     for (int i = 0; i < ndim(); ++i) whole &= PyArray_STRIDE(array_, i) % size == 0;
     return whole;

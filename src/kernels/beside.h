@@ -120,20 +120,13 @@ class Beside {
       for (int64_t lane = 0; lane < count; ++lane) y[lane * lanes_.y_step] = found[lane];
     }
     if (!work_.winners) return;
-    const int64_t at = walk.winners + output.winner;
-    if (work_.winner_bytes == 1 && lanes_.winner_step == 1) {
-      return store_bytes<T>(static_cast<uint8_t*>(work_.winners) + at, winner, first_bits(count));
-    }
+    uint8_t* to = static_cast<uint8_t*>(work_.winners) + walk.winners + output.winner;
+    if (lanes_.winner_step == 1) return store_bytes<T>(to, winner, first_bits(count));
     Winner<T> found[L];
     store(found, winner);
-    const auto put_winners = [&](auto* to) {
-      for (int64_t lane = 0; lane < count; ++lane) {
-        to[at + lane * lanes_.winner_step] =
-            static_cast<std::remove_pointer_t<decltype(to)>>(found[lane]);
-      }
-    };
-    if (work_.winner_bytes == 1) return put_winners(static_cast<uint8_t*>(work_.winners));
-    put_winners(static_cast<uint16_t*>(work_.winners));
+    for (int64_t lane = 0; lane < count; ++lane) {
+      to[lane * lanes_.winner_step] = static_cast<uint8_t>(found[lane]);
+    }
   }
 
   const Work& work_;

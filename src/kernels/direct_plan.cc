@@ -66,13 +66,15 @@ int64_t windows_at_once(const Work& work) {
 }  // namespace
 
 bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& plan) {
-  if (work.inner != 1 || work.outers == 0 || far_away(work)) return false;
+  if (work.inner != 1 || work.outers == 0 || work.cells > taps) return false;
   const Outer& lanes = work.outer[work.outers - 1];
-  if (lanes.n < kLeastBeside || std::abs(lanes.x_step) >= kFarBeside / element_bytes) return false;
+  if (lanes.n < kLeastBeside || far_away(work) ||
+      std::abs(lanes.x_step) >= kFarBeside / element_bytes)
+    return false;
   int64_t all = 1;
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
-    if (along.out > taps || along.kernel > 4 * taps) return false;
+    if (along.out > taps) return false;
     int64_t inside = 0;
     for (int64_t o = 0; o < along.out; ++o) {
       int64_t here = 0;
@@ -92,7 +94,7 @@ bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& pla
 }
 
 bool make_runs(Work& work, int64_t least, Forward& plan) {
-  if (work.inner != 1 || far_away(work)) return false;
+  if (work.inner != 1 || work.cells < least || far_away(work)) return false;
   double cells = 1, folded = 1;
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];

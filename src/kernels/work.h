@@ -16,9 +16,10 @@ constexpr int kTogether = 8;         // outer cells that a scatter goes over sid
 constexpr int64_t kLineBlock = 128;  // cells of a line that go side by side, at most
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
-constexpr int kMostAcross = 64;   // cells of a window that are folded for whole runs
-constexpr int kMostBeside = 256;  // cells of all windows of an outer cell that goes beside others
-constexpr int kMostAsked = 16;    // windows that a run of cells is in
+constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
+// cells of all windows of an outer cell that goes beside others; so their winners have one byte
+constexpr int kMostBeside = 256;
+constexpr int kMostAsked = 16;  // windows that a run of cells is in
 constexpr int kMostPasses = 8 * kMostAxes;
 
 struct Axis {
