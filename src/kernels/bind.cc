@@ -141,7 +141,7 @@ class Pooling {
     if (!kernel_exists(kind, backward)) return false;
     if (backward && work_.cells == 1) return false;  // a copy, once winners were looked at
     // The largest inner run makes the largest tile; a plan for it can always shrink to one cell.
-    Work work = arranged(x_steps_, y_steps_);
+    Work work = arranged_idle(x_steps_, y_steps_);
     if (backward) return backward_plan(work, kind) != nullptr;
     return forward_way(work, kind).kernel != nullptr;
   }
@@ -154,7 +154,7 @@ class Pooling {
   // and nothing done, where that takes x without gaps.
   bool forward(const Array& x, void* y, void* winners, int kind) {
     if (cells(y_shape_) == 0) return true;
-    Work work = arranged(steps_of(x), y_steps_);
+    Work work = arranged_idle(steps_of(x), y_steps_);
     work.source = x.data();
     work.result = y;
     work.winners = winners;
@@ -170,7 +170,7 @@ class Pooling {
   // place of a winner that is no cell of its window inside the input.
   static constexpr int64_t kFine = -1;
   int64_t backward(const Array& dy, const void* winners, void* dx, int kind) {
-    Work work = arranged(x_steps_, steps_of(dy));
+    Work work = arranged_idle(x_steps_, steps_of(dy));
     work.source = dy.data();
     work.result = dx;
     work.winners = const_cast<void*>(winners);  // only read
@@ -294,12 +294,33 @@ class Pooling {
   // The arrays as outer x pooled x inner. The batch axes behind the last pooled one make the inner
   // run as far as they can be walked with one step.
   Work arranged(const std::vector<int64_t>& x_steps, const std::vector<int64_t>& y_steps) const {
+    return arranged(x_steps, y_steps, pooled_, work_);
+  }
+
+  // The same where axes whose windows are single cells, one for each output, are batch axes.
+  Work arranged_idle(const std::vector<int64_t>& x_steps,
+                     const std::vector<int64_t>& y_steps) const {
+    std::vector<int64_t> pooled;
     Work work = work_;
+    work.axes = 0;
+    for (size_t i = 0; i < pooled_.size(); ++i) {
+      const Axis& along = work_.axis[i];
+      const bool idle = along.kernel == 1 && along.stride == 1 && along.before == 0 &&
+                        along.out == along.n && work_.cells > 1;
+      if (idle) continue;
+      pooled.push_back(pooled_[i]);
+      work.axis[work.axes++] = along;
+    }
+    return arranged(x_steps, y_steps, pooled, work);
+  }
+
+  Work arranged(const std::vector<int64_t>& x_steps, const std::vector<int64_t>& y_steps,
+                const std::vector<int64_t>& pooled_axes, Work work) const {
     const size_t ndim = shape_.size();
     size_t behind = ndim;  // first axis of the inner run
     work.inner = 1;
     work.inner_x_step = work.inner_y_step = 1;
-    const auto last_pooled = static_cast<size_t>(pooled_.back());
+    const auto last_pooled = static_cast<size_t>(pooled_axes.back());
     if (last_pooled + 1 < ndim) {
       behind = ndim - 1;
       work.inner = shape_[behind];
@@ -314,7 +335,7 @@ class Pooling {
     work.outer_count = 1;
     size_t pooled = 0;
     for (size_t i = 0; i < behind; ++i) {
-      if (pooled < pooled_.size() && static_cast<size_t>(pooled_[pooled]) == i) {
+      if (pooled < pooled_axes.size() && static_cast<size_t>(pooled_axes[pooled]) == i) {
         Axis& along = work.axis[pooled++];
         along.x_step = x_steps[i];
         along.y_step = y_steps[i];

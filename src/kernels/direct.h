@@ -184,11 +184,15 @@ class Direct {
     uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
     const auto go = [&](auto clean, auto has_winners) {
       if constexpr (clean()) {
-        const int64_t size = along_.dilation == 1 && rows_ == along_.kernel ? rows_ : 0;
-        if (size == 2) return vectors<true, has_winners(), 2>(x + start_, to, winners);
-        if (size == 3) return vectors<true, has_winners(), 3>(x + start_, to, winners);
+        const int64_t kernel = along_.dilation == 1 ? along_.kernel : 0;
+        const bool square = rows_ == kernel;
+        if (kernel == 2 && square)
+          return vectors<true, has_winners(), 2, 2>(x + start_, to, winners);
+        if (kernel == 3 && square)
+          return vectors<true, has_winners(), 3, 3>(x + start_, to, winners);
+        if (kernel == 3) return vectors<true, has_winners(), 3, 0>(x + start_, to, winners);
       }
-      return vectors<clean(), has_winners(), 0>(x + start_, to, winners);
+      return vectors<clean(), has_winners(), 0, 0>(x + start_, to, winners);
     };
     constexpr std::true_type yes;
     constexpr std::false_type no;
@@ -200,8 +204,9 @@ class Direct {
     }
   }
 
-  // kSize: of windows that have as many rows as cells in a row, not dilated; or 0, for any.
-  template <bool kClean, bool kWinners, int kSize>
+  // kKernel: cells in a row of a window that is not dilated; or 0, for any. kRows: the same of
+  // rows.
+  template <bool kClean, bool kWinners, int kKernel, int kRows>
   inline bool vectors(const S* x, S* to, uint8_t* winners) const {
     const Edge<T>* edge = edges_;
     const int64_t count = count_[last_];
@@ -214,12 +219,12 @@ class Direct {
       }
       prefetch<true>(address(to + o) + kAhead);
       if (o == edge->at) {
-        const auto best = window<kClean, kWinners, true, kSize>(x, *edge, seen);
+        const auto best = window<kClean, kWinners, true, kKernel, kRows>(x, *edge, seen);
         put_cells<S, T>(to + o, best.value, edge->store);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
         ++edge;
       } else {
-        const auto best = window<kClean, kWinners, false, kSize>(x, *edge, seen);
+        const auto best = window<kClean, kWinners, false, kKernel, kRows>(x, *edge, seen);
         put_cells<S, T>(to + o, best.value);
         if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
       }
@@ -227,9 +232,9 @@ class Direct {
     return !kClean || !seen;
   }
 
-  template <bool kClean, bool kWinners, bool kEdge, int kSize>
+  template <bool kClean, bool kWinners, bool kEdge, int kKernel, int kRows>
   inline Best<T> window(const S* x, const Edge<T>& edge, Seen<S, T>& seen) const {
-    const int64_t rows = kSize ? kSize : rows_;
+    const int64_t rows = kRows ? kRows : rows_;
     // Of integers, one row of the best: then there is one to sort. (Of 0.0 and -0.0 the first
     // counts, row by row.)
     if constexpr (kClean && !kWinners && std::is_integral_v<T>) {
@@ -242,14 +247,14 @@ class Direct {
         }
         return best;
       };
-      return along<kClean, kWinners, kEdge, kSize>(x, edge, of_rows);
+      return along<kClean, kWinners, kEdge, kKernel>(x, edge, of_rows);
     } else {
       Best<T> best;
       for (int64_t r = 0; r < rows; ++r) {
         const auto of_row = [&](const S* from, int64_t tap) {
           return cells<kClean, kEdge>(from, edge.load[tap], seen);
         };
-        Best<T> next = along<kClean, kWinners, kEdge, kSize>(x + offset_[r], edge, of_row);
+        Best<T> next = along<kClean, kWinners, kEdge, kKernel>(x + offset_[r], edge, of_row);
         if constexpr (kWinners) next.winner += broadcast(static_cast<Winner<T>>(add_[r]));
         if (r == 0) {
           best = next;
@@ -267,11 +272,11 @@ class Direct {
   };
 
   // The best of a row of each of L windows, the first of which begins there.
-  template <bool kClean, bool kWinners, bool kEdge, int kSize, class Cells>
+  template <bool kClean, bool kWinners, bool kEdge, int kKernel, class Cells>
   inline Best<T> along(const S* x, const Edge<T>& edge, const Cells& cells_at) const {
     Best<T> best;
-    const int64_t kernel = kSize ? kSize : along_.kernel;
-    const int64_t dilation = kSize ? 1 : along_.dilation;
+    const int64_t kernel = kKernel ? kKernel : along_.kernel;
+    const int64_t dilation = kKernel ? 1 : along_.dilation;
     const auto take = [&](Vec<T> next, int64_t tap) {
       if (tap == 0) {
         best.value = next;

@@ -30,8 +30,6 @@ constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be sp
 constexpr int64_t kNoTap = 255;               // of a cell that is in no window
 constexpr int64_t kLongRow = 48;  // windows of two cells, from where rows go by themselves
 
-constexpr int64_t kMostAllowed = 1 << 14;  // outputs whose winners are checked by their bits
-
 // Shares of work that need no tile: some rows of the first axis each.
 template <class Plan>
 void cut_first(const Work& work, int element_bytes, Plan& plan) {
@@ -177,7 +175,7 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   }
   // vectors of one or two outputs each gain nothing
   if (!gaps && 4 * static_cast<int64_t>(stretches.size()) > outputs) return false;
-  const std::vector<uint32_t> allowed = list_allowed(work);
+  const std::vector<uint32_t> allowed = list_allowed(work, 0, work.axes);
   const auto window = static_cast<uint32_t>((uint64_t{1} << work.cells) - 1);  // all of it
   int64_t edges = 0;
   for (Stretch& stretch : stretches) {
@@ -342,7 +340,7 @@ bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
   plan.piece = plan.kept_pieces.data();
   leave_whole(work, plan);
   list_offsets(work, plan);
-  if (work.cells <= 32 && outputs <= kMostAllowed) keep_allowed(work, plan);
+  keep_allowed(work, outputs, plan);
   plan.scratch = 64;
   return true;
 }
@@ -404,7 +402,7 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
   plan.kept.push_back(std::move(winners));
   plan.line_taps = {taps, at, plan.kept.back().data()};
   list_offsets(work, plan);
-  if (plan.cut[0].tiles == 1 && work.cells <= 32 && run <= kMostAllowed) keep_allowed(work, plan);
+  keep_allowed(work, run, plan);
   plan.scratch = carved(plan.line_copied + kLineBlock, element_bytes) +
                  carved(plan.line_copied + kLineBlock, 1) + carved(kLineBlock, element_bytes);
   return true;

@@ -95,24 +95,177 @@ void fold_rows(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from
   }
 }
 
+// What a pass has to be compiled for: calls go(clean, winners, have winners).
+template <class T, class Go>
+void choose(bool clean, bool winners, bool have_winners, const Go& go) {
+  constexpr std::true_type yes;
+  constexpr std::false_type no;
+  const auto next = [&](auto is_clean) {
+    if (!winners) return go(is_clean, no, no);
+    have_winners ? go(is_clean, yes, yes) : go(is_clean, yes, no);
+  };
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!clean) return next(no);
+  }
+  next(yes);
+}
+
 // Fold `rows` rows of `run` cells each. Writes up to two vectors more than the last of them.
 template <class T>
 void fold(bool winners, bool clean, T* to, Winner<T>* to_winner, const T* from,
           const Winner<T>* from_winner, const Pass& pass, int64_t rows, int64_t run) {
-  const auto go = [&](auto is_clean) {
-    if (!winners) {
-      fold_rows<T, is_clean(), false, false>(to, to_winner, from, from_winner, pass, rows, run);
-    } else if (from_winner) {
-      fold_rows<T, is_clean(), true, true>(to, to_winner, from, from_winner, pass, rows, run);
-    } else {
-      fold_rows<T, is_clean(), true, false>(to, to_winner, from, from_winner, pass, rows, run);
-    }
-  };
-  if constexpr (std::is_floating_point_v<T>) {
-    if (!clean) return go(std::false_type{});
-  }
-  go(std::true_type{});
+  choose<T>(clean, winners, from_winner, [&](auto is_clean, auto wanted, auto have) {
+    fold_rows<T, is_clean(), wanted(), have()>(to, to_winner, from, from_winner, pass, rows, run);
+  });
 }
+
+// The best of all windows along an axis, three comparisons for each whatever their size: the cells
+// are cut into blocks as long as a window, so that a window is the end of one block and the
+// beginning of the next. The best of all ends of a block are found backwards, those of all
+// beginnings forwards.
+//
+// M. van Herk, A fast algorithm for local minimum and maximum filters on rectangular and octagonal
+// kernels, Pattern Recognition Letters 13 (1992) 517-521.
+//
+// Some vectors of neighbouring cells go side by side, down the slots of the axis.
+template <class T, bool kClean, bool kWinners, bool kHaveWinners>
+class Running {
+ public:
+  // `ends` and `end_winners` have room for the ends of a block. Only slots from `lo` to `hi` count.
+  Running(const Pass& pass, int64_t lo, int64_t hi, T low, T* ends, Winner<T>* end_winners)
+      : pass_(pass), lo_(lo), hi_(hi), low_(low), ends_(ends), end_winners_(end_winners) {}
+
+  static constexpr int kVectors = 2, kCells = kVectors * kLanes<T>;
+
+  // Writes up to two vectors more than the last row, as the first of those side by side come last.
+  void write(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner) const {
+    const int64_t blocks = ceil_div(pass_.run, kCells);
+    for (int64_t row = 0; row < pass_.rows; ++row) {
+      for (int64_t i = (blocks - 1) * kCells; i >= 0; i -= kCells) {
+        for (int64_t chain = 0; chain < least(pass_.dilation, pass_.outputs); ++chain) {
+          const int64_t at = row * pass_.from_pitch + chain * pass_.run + i;
+          const int64_t out = row * pass_.to_pitch + chain * pass_.run + i;
+          column(to + out, shifted(to_winner, out), from + at, shifted(from_winner, at), chain);
+        }
+      }
+    }
+  }
+
+ private:
+  struct Bests {
+    Vec<T> value[kVectors];
+    Vec<Winner<T>> winner[kVectors];
+  };
+
+  // The cells at place j of the chain. Winners are counted from the chain's beginning.
+  inline Bests cells(const T* from, const Winner<T>* from_winner, int64_t j) const {
+    Bests found;
+    const int64_t at = j * pass_.dilation * pass_.run;
+    for (int v = 0; v < kVectors; ++v) {
+      found.value[v] = load(from + at + v * kLanes<T>);
+      if constexpr (kWinners) {
+        found.winner[v] = broadcast(static_cast<Winner<T>>(j * pass_.weight));
+        if constexpr (kHaveWinners) found.winner[v] += load(from_winner + at + v * kLanes<T>);
+      }
+    }
+    return found;
+  }
+
+  // The better of the two: the earlier, where they are equal.
+  static inline Bests better(const Bests& earlier, const Bests& later) {
+    Bests best;
+    for (int v = 0; v < kVectors; ++v) {
+      if constexpr (kClean && !kWinners) {
+        best.value[v] = greater<T>(later.value[v], earlier.value[v]);
+        continue;
+      }
+      const auto wins = [&] {
+        if constexpr (kClean) return above<T>(later.value[v], earlier.value[v]);
+        if constexpr (!kClean) return beats<T>(later.value[v], earlier.value[v]);
+      }();
+      best.value[v] = pick(wins, later.value[v], earlier.value[v]);
+      if constexpr (kWinners) best.winner[v] = pick(wins, later.winner[v], earlier.winner[v]);
+    }
+    return best;
+  }
+
+  static inline void keep(T* to, Winner<T>* to_winner, const Bests& bests) {
+    for (int v = 0; v < kVectors; ++v) {
+      store(to + v * kLanes<T>, bests.value[v]);
+      if constexpr (kWinners) store(to_winner + v * kLanes<T>, bests.winner[v]);
+    }
+  }
+
+  inline Bests end(int64_t i) const {
+    Bests found;
+    for (int v = 0; v < kVectors; ++v) {
+      found.value[v] = load(ends_ + i * kCells + v * kLanes<T>);
+      if constexpr (kWinners) {
+        found.winner[v] = load(end_winners_ + i * kCells + v * kLanes<T>);
+      }
+    }
+    return found;
+  }
+
+  // All windows of every dilation-th slot, from the slot `chain` on.
+  void column(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
+              int64_t chain) const {
+    const int64_t window = pass_.taps, dilation = pass_.dilation;
+    const int64_t outputs = ceil_div(pass_.outputs - chain, dilation);
+    const int64_t lo = ceil_div(most(0, lo_ - chain), dilation);
+    const int64_t hi = hi_ > chain ? ceil_div(hi_ - chain, dilation) : 0;
+    const auto put = [&](int64_t o, Bests best) {
+      const int64_t at = o * dilation * pass_.run;
+      if constexpr (kWinners) {
+        for (auto& winner : best.winner) {
+          winner -= broadcast(static_cast<Winner<T>>(o * pass_.weight));
+        }
+      }
+      keep(to + at, shifted(to_winner, at), best);
+    };
+    for (int64_t first = 0; first < outputs; first += window) {
+      const int64_t next = first + window, last = least(next, outputs);
+      int64_t j = least(next, hi) - 1;
+      Bests best;
+      for (auto& value : best.value) value = broadcast(low_);
+      for (auto& winner : best.winner) winner = Vec<Winner<T>>{};
+      for (int64_t i = last - 1; i > most(j, first - 1); --i) keep_end(i - first, best);
+      if (j >= most(lo, first)) {
+        best = cells(from, from_winner, j);
+        keep_end(j - first, best);
+        for (--j; j >= most(lo, first); --j) {
+          best = better(cells(from, from_winner, j), best);
+          keep_end(j - first, best);
+        }
+      }
+      for (; j >= first; --j) keep_end(j - first, best);
+
+      put(first, best);
+      int64_t o = first + 1;
+      for (; o < last && o + window - 1 < lo; ++o) put(o, end(o - first));
+      if (o < last && o + window - 1 < hi) {
+        best = cells(from, from_winner, o + window - 1);
+        put(o, better(end(o - first), best));
+        for (++o; o < last && o + window - 1 < hi; ++o) {
+          best = better(best, cells(from, from_winner, o + window - 1));
+          put(o, better(end(o - first), best));
+        }
+        for (; o < last; ++o) put(o, better(end(o - first), best));
+      }
+      for (; o < last; ++o) put(o, end(o - first));
+    }
+  }
+
+  inline void keep_end(int64_t i, const Bests& best) const {
+    keep(ends_ + i * kCells, kWinners ? end_winners_ + i * kCells : nullptr, best);
+  }
+
+  const Pass& pass_;
+  const int64_t lo_, hi_;
+  const T low_;
+  T* const ends_;
+  Winner<T>* const end_winners_;
+};
 
 // The last pass over a tile, straight into the user's arrays.
 template <class S, class T>
@@ -150,14 +303,14 @@ class LastPass {
   }
 
   // `clean`: no NaN is in the tile.
-  void write(const Walk& walk, const T* from, const Winner<T>* from_winner, bool clean) {
+  void write(const Walk& walk, T* from, Winner<T>* from_winner, bool clean) {
     clean_ = clean;
     line(0, 0, 0, walk.y + start_, from, from_winner);
   }
 
  private:
-  NDPOOL_RECURSIVE void line(int a, int64_t at, int64_t number, int64_t y, const T* from,
-                             const Winner<T>* from_winner) {
+  NDPOOL_RECURSIVE void line(int a, int64_t at, int64_t number, int64_t y, T* from,
+                             Winner<T>* from_winner) {
     if (a == flat_) return cells(number, y, from + at, shifted(from_winner, at));
     int64_t per = plan_.inner_tile;
     for (int i = a + 1; i < work_.axes; ++i) per *= plan_.cut[i].tile;
@@ -167,7 +320,7 @@ class LastPass {
     }
   }
 
-  void cells(int64_t number, int64_t y, const T* from, const Winner<T>* from_winner) {
+  void cells(int64_t number, int64_t y, T* from, Winner<T>* from_winner) {
     S* to = static_cast<S*>(work_.result) + y;
     Pass pass = plan_.pass[plan_.passes - 1];
     pass.to_pitch = run_;
@@ -177,15 +330,20 @@ class LastPass {
       const int64_t rows = least(at_once, rows_ - row), from_row = row * pass.from_pitch;
       for (int64_t i = 0; i < run_; i += step) {
         const int64_t run = least(step, run_ - i), n = rows * run;
-        fold<T>(work_.winners, clean_, values_, winners_, from + from_row + i,
-                shifted(from_winner, from_row + i), pass, rows, run);
-        emit(to + done, values_, n);
+        T* values = from + from_row + i;
+        Winner<T>* winners = shifted(from_winner, from_row + i);
+        if (!plan_.folded) {
+          fold<T>(work_.winners, clean_, values_, winners_, values, winners, pass, rows, run);
+          values = values_;
+          winners = winners_;
+        }
+        emit(to + done, values, n);
         if (work_.winners) {
-          if (work_.padded) settle(number + done, n);
+          if (work_.padded) settle(number + done, n, values, winners);
           switch (work_.winner_bytes) {
-            case 1: write_winners<uint8_t>(y + done, n); break;
-            case 2: write_winners<uint16_t>(y + done, n); break;
-            default: write_winners<uint32_t>(y + done, n);
+            case 1: write_winners<uint8_t>(y + done, n, winners); break;
+            case 2: write_winners<uint16_t>(y + done, n, winners); break;
+            default: write_winners<uint32_t>(y + done, n, winners);
           }
         }
         done += n;
@@ -194,19 +352,19 @@ class LastPass {
   }
 
   template <class W>
-  void write_winners(int64_t at, int64_t n) {
-    emit(static_cast<W*>(work_.winners) + at, winners_, n);
+  void write_winners(int64_t at, int64_t n, const Winner<T>* winners) {
+    emit(static_cast<W*>(work_.winners) + at, winners, n);
   }
 
   // Padding is filled with the lowest value. Where the best is no higher, all cells of the window
   // are equal, and the first of those that are no padding has won.
-  void settle(int64_t number, int64_t n) {
+  void settle(int64_t number, int64_t n, const T* values, Winner<T>* winners) {
     const T low = lowest<S, T>();
-    if (!any_equal(values_, n, low)) return;
+    if (!any_equal(values, n, low)) return;
     if (!known_) write_table(0, 0, 0);
     known_ = true;
     for (int64_t i = 0; i < n; ++i) {
-      winners_[i] = values_[i] == low ? table_[number + i] : winners_[i];
+      winners[i] = values[i] == low ? table_[number + i] : winners[i];
     }
   }
 
@@ -237,6 +395,95 @@ class LastPass {
   int64_t begin_[kMostAxes], count_[kMostAxes];
 };
 
+// All passes but the last.
+template <class T>
+class Passes {
+ public:
+  Passes(const Work& work, const Forward& plan, T low, char*& scratch)
+      : plan_(plan), winners_(work.winners), low_(low) {
+    for (auto& buffer : buffer_) buffer = carve_cells(plan.buffer, scratch);
+    for (auto& band : band_) band = carve_cells(plan.band_cells, scratch);
+    ends_ = carve_cells(plan.ends * kLanes<T>, scratch);
+  }
+
+  struct Cells {
+    T* values;
+    Winner<T>* winners;  // or null
+  };
+
+  // Where the last pass goes on, from a tile whose slots along the first axis count from `lo` to
+  // `hi`, where they are clipped.
+  Cells operator()(T* tile, bool clean, int64_t lo, int64_t hi) {
+    clean_ = clean;
+    Cells from{tile, nullptr};
+    int p = 0, buffer = 0;
+    if (plan_.banded > 0) {
+      const int64_t rows = plan_.pass[0].rows, slots = plan_.cut[0].slots;
+      const int64_t begin = plan_.clipped ? rows / slots * lo : 0;
+      const int64_t end = plan_.clipped ? rows / slots * hi : rows;
+      for (int64_t row = begin; row < end; row += plan_.band) {
+        band(tile, row, least(plan_.band, end - row));
+      }
+      p = plan_.banded;
+      from = buffer_[0];
+      buffer = 1;
+    }
+    for (; p < plan_.passes - 1; ++p, buffer = 1 - buffer) {
+      const Pass& pass = plan_.pass[p];
+      const Cells& to = buffer_[buffer];
+      if (pass.outputs > 0) {
+        plan_.clipped&& p + 2 == plan_.passes ? running(to, from, pass, lo, hi)
+                                              : running(to, from, pass, 0, INT64_MAX);
+      } else {
+        folded(to, from, pass, pass.rows);
+      }
+      from = to;
+    }
+    return from;
+  }
+
+ private:
+  Cells carve_cells(int64_t count, char*& scratch) const {
+    T* values = carve<T>(scratch, count);
+    return {values, winners_ ? carve<Winner<T>>(scratch, count) : nullptr};
+  }
+
+  // The passes along the last axis, of some rows of the tile: these stay in the first-level cache.
+  void band(T* tile, int64_t row, int64_t rows) const {
+    Cells from{tile + row * plan_.pass[0].from_pitch, nullptr};
+    for (int p = 0; p < plan_.banded; ++p) {
+      const Pass& pass = plan_.pass[p];
+      Cells to = band_[p & 1];
+      if (p + 1 == plan_.banded) {
+        const int64_t at = row * pass.to_pitch;
+        to = {buffer_[0].values + at, shifted(buffer_[0].winners, at)};
+      }
+      folded(to, from, pass, rows);
+      from = to;
+    }
+  }
+
+  void folded(const Cells& to, const Cells& from, const Pass& pass, int64_t rows) const {
+    const bool one_run = pass.from_pitch == pass.to_pitch;
+    fold<T>(winners_, clean_, to.values, to.winners, from.values, from.winners, pass,
+            one_run ? 1 : rows, one_run ? pass.run + (rows - 1) * pass.from_pitch : pass.run);
+  }
+
+  void running(const Cells& to, const Cells& from, const Pass& pass, int64_t lo, int64_t hi) const {
+    choose<T>(clean_, winners_, from.winners, [&](auto is_clean, auto wanted, auto have) {
+      const Running<T, is_clean(), wanted(), have()> way(pass, lo, hi, low_, ends_.values,
+                                                         ends_.winners);
+      way.write(to.values, to.winners, from.values, from.winners);
+    });
+  }
+
+  const Forward& plan_;
+  const bool winners_;
+  const T low_;
+  bool clean_ = false;
+  Cells buffer_[2], band_[2], ends_;
+};
+
 // The item it came to: `end`, or the first one with values that are not in order as T.
 template <class S, class T>
 int64_t fold_items(const Work& work, const Forward& plan, void* scratch, int64_t begin,
@@ -244,11 +491,7 @@ int64_t fold_items(const Work& work, const Forward& plan, void* scratch, int64_t
   constexpr bool kIntegers = std::is_same_v<T, int16_t> && !std::is_same_v<S, T>;
   char* free = static_cast<char*>(scratch);
   T* tile = carve<T>(free, plan.tile_cells);
-  T* values[2] = {carve<T>(free, plan.buffer), carve<T>(free, plan.buffer)};
-  Winner<T>* winners[2] = {nullptr, nullptr};
-  if (work.winners) {
-    for (auto& buffer : winners) buffer = carve<Winner<T>>(free, plan.buffer);
-  }
+  Passes<T> passes(work, plan, lowest<S, T>(), free);
   LastPass<S, T> last_pass(work, plan, free);
   TileLoader<S, T> loader(work, plan);
   Walk walk(work, plan, begin);
@@ -270,16 +513,11 @@ int64_t fold_items(const Work& work, const Forward& plan, void* scratch, int64_t
       for (int64_t i = 0; i < plan.tile_cells; i += kLanes<T>) disorder.look(load(tile + i));
       if (disorder) return item;
     }
-    const bool clean = !any_nan(tile, plan.tile_cells);
-    const T* from = tile;
-    const Winner<T>* from_winner = nullptr;
-    for (int p = 0; p < plan.passes - 1; ++p) {
-      const Pass& pass = plan.pass[p];
-      fold<T>(work.winners, clean, values[p & 1], winners[p & 1], from, from_winner, pass,
-              pass.rows, pass.run);
-      from = values[p & 1];
-      from_winner = winners[p & 1];
-    }
+    const auto [lo, hi] = plan.clipped ? loader.inside() : std::pair{int64_t{0}, int64_t{-1}};
+    const int64_t step = plan.cut[0].slot_step;
+    const bool clean =
+        hi < 0 ? !any_nan(tile, plan.tile_cells) : !any_nan(tile + lo * step, (hi - lo) * step);
+    const auto [from, from_winner] = passes(tile, clean, lo, hi);
     last_pass.write(walk, from, from_winner, clean);
   }
   return end;

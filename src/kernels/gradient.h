@@ -314,8 +314,8 @@ class Scatter {
     for (int a = 0; a < work.axes; ++a) dense_ &= work.axis[a].y_step == work.axis[a].winner_step;
     // outer cells that follow each other without a gap
     const Outer& outer = work.outer[work.outers > 0 ? work.outers - 1 : 0];
-    together_ = dense_ && plan.together == kTogether && work.outers > 0 &&
-                outer.y_step == plan.found_run && outer.x_step == plan.cells_in_all;
+    together_ = dense_ && work.outers > 0 && outer.y_step == plan.found_run &&
+                outer.x_step == plan.cells_in_all;
   }
 
   void look_at(const Walk&) {
@@ -331,10 +331,26 @@ class Scatter {
     axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start, to);
   }
 
-  // Whether the next kTogether outer cells can go side by side.
-  bool together(const Walk& walk) const { return together_ && walk.left(work_) >= kTogether; }
+  // How many of the next outer cells go side by side.
+  int64_t together(const Walk& walk, int64_t items) const {
+    const int64_t left = together_ ? least(items, walk.left(work_)) : 1;
+    int64_t count = plan_.together;
+    while (count > left) count /= 2;
+    return count;
+  }
 
-  // All of kCount outer cells that follow each other, dy from `y` on, into as many tiles.
+  // All of as many outer cells that follow each other, dy from `y` on, into as many tiles.
+  void add_all(int64_t count, int64_t y, const uint16_t* target, T* to) const {
+    static_assert(kTogether == 8);
+    switch (count) {
+      case 8: return add_all<8>(y, target, to);
+      case 4: return add_all<4>(y, target, to);
+      case 2: return add_all<2>(y, target, to);
+      default: return add_all<1>(y, target, to);
+    }
+  }
+
+ private:
   template <int kCount>
   void add_all(int64_t y, const uint16_t* target, T* to) const {
     const S* from = static_cast<const S*>(work_.source) + y;
@@ -366,7 +382,6 @@ class Scatter {
     }
   }
 
- private:
   // Where there are several tiles: whatever lies in another one is left out.
   NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner, int64_t* start,
                              T* to) const {
@@ -669,17 +684,19 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
       seen = walk.number;
     }
     if constexpr (std::is_same_v<Way, Scatter<S, T>>) {
-      while (end - item >= kTogether && way.together(walk)) {
+      if (const int64_t count = way.together(walk, end - item); count > 1) {
         const int64_t x = walk.x, y = walk.y;
         T* to = tile.at(walk);
-        for (int u = 0; u < kTogether; ++u, ++item, walk.next(work, plan)) {
+        for (int64_t u = 0; u < count; ++u) {
           const auto shift = static_cast<uint16_t>(u * plan.cells_in_all);
           if (const int64_t bad = check(walk, target + u * plan.found_run, shift)) return bad;
+          if (u + 1 < count) walk.next(work, plan);
         }
-        way.template add_all<kTogether>(y, target, to);
-        if (to == whole) tile.write(x, kTogether * plan.cells_in_all);
+        item += count - 1;
+        way.add_all(count, y, target, to);
+        if (to == whole) tile.write(x, count * plan.cells_in_all);
+        continue;
       }
-      if (item == end) break;
     }
     if (const int64_t bad = check(walk, target, 0)) return bad;
     next_dy.look(static_cast<const S*>(work.source) + walk.y);

@@ -11,11 +11,17 @@ constexpr int64_t kTileBytes = 384 << 10, kLeastTileBytes = 32 << 10;
 constexpr int64_t kAllTileBytes = 1 << 20;  // of all threads
 constexpr int64_t kJointCells = 9;          // up to here one pass over all taps is fastest
 constexpr int64_t kTapsAtOnce = 5;          // along one axis; beyond, by doubling
+constexpr int64_t kLeastWindow = 8;         // from here on by running maxima, where axes allow it
+constexpr int64_t kMostWindow = 1024;       // up to here
+constexpr int64_t kLeastRunning = 64;       // bytes of a slot of the last axis for that
+constexpr int64_t kSideBySide = 2;          // vectors that go so, as in Running
+constexpr int64_t kBandBytes = 4 << 10;     // of a band of rows: with its copies in L1
 constexpr int64_t kChunk = 2048;            // outputs: from the last pass to the result in L1
 constexpr int64_t kMostChecked = 1 << 16;   // outputs times axes whose taps are listed one by one
 constexpr int64_t kSmallBytes = 10 << 10;   // an outer cell that is best scattered
 constexpr int64_t kScatterRow = 1024;       // outputs read at a time
 constexpr int64_t kMostListed = 1 << 16;    // window cells whose taps are listed, not divided
+constexpr int64_t kMostAllowed = 1 << 15;   // outputs whose winners are checked by their bits
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
 
 // How much of a tile along this axis is not repeated in the next one: worth keeping high.
@@ -168,14 +174,14 @@ void list_offsets(const Work& work, BackwardPlan& plan) {
   }
 }
 
-// The bits of `allowed`, with room for what a last vector reads.
-std::vector<uint32_t> list_allowed(const Work& work) {
+std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis) {
   // An axis after the other: each output so far, and each along the next one.
   std::vector<uint32_t> allowed{~uint32_t{0}};
   int64_t weight = work.cells;  // of a tap of the axis in the offset
-  for (int a = 0; a < work.axes; ++a) {
+  for (int a = 0; a < to_axis; ++a) {
     const Axis& along = work.axis[a];
     weight /= along.kernel;
+    if (a < from_axis) continue;
     std::vector<uint32_t> inside(static_cast<size_t>(along.out)), further;
     for (int64_t o = 0; o < along.out; ++o) {
       for (int64_t cell = 0; cell < work.cells; ++cell) {
@@ -193,8 +199,19 @@ std::vector<uint32_t> list_allowed(const Work& work) {
   return allowed;
 }
 
-void keep_allowed(const Work& work, BackwardPlan& plan) {
-  const std::vector<uint32_t> allowed = list_allowed(work);
+void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan) {
+  bool first_cut = plan.inner_tiles > 1;
+  for (int a = 1; a < work.axes; ++a) first_cut |= plan.cut[a].tiles > 1;
+  if (work.cells > 32 || outputs == 0 || first_cut) return;
+  const bool whole = plan.cut[0].tiles == 1 && outputs <= kMostAllowed;
+  if (!whole) {
+    outputs /= work.axis[0].out;
+    // Where there are two axes only, rows do better by themselves.
+    if (work.axes < 3 || outputs > kMostAllowed || work.axis[0].out > kMostAllowed) return;
+    plan.kept_first_allowed = list_allowed(work, 0, 1);
+    plan.first_allowed = plan.kept_first_allowed.data();
+  }
+  const std::vector<uint32_t> allowed = list_allowed(work, whole ? 0 : 1, work.axes);
   const auto keep = [&](auto& kept) {
     kept.reserve(allowed.size() * static_cast<size_t>(work.inner));
     for (const uint32_t bits : allowed) {
@@ -243,6 +260,15 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
     cut.tile = along.out;
   }
   plan.inner_tile = std::max<int64_t>(1, work.inner);
+  // Whether windows along this axis go by running maxima, for neighbouring cells side by side.
+  const auto runs = [&](int a) {
+    const Axis& along = work.axis[a];
+    const bool side_by_side = a < work.axes - 1 || work.inner * element_bytes >= kLeastRunning;
+    return side_by_side && along.stride == 1 && along.kernel >= kLeastWindow &&
+           along.kernel <= kMostWindow;
+  };
+  bool whole_classes = runs(0);
+  for (int a = 0; a < work.axes; ++a) whole_classes &= work.axis[a].stride == 1;
   const auto slots = [&](int a) {
     return plan.cut[a].tile * (as_is[a] ? work.axis[a].stride : 1) + halo[a];
   };
@@ -253,8 +279,10 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
     }
     return cells;
   };
+  // The tile, and where passes read and write; with running maxima few of its cells go further.
+  const double shares = whole_classes ? 2.5 : 4;
   if (!shrink(work, plan.cut, plan.inner_tile, threads,
-              [&] { return raw() * element_bytes * 4; })) {
+              [&] { return raw() * element_bytes * shares; })) {
     return false;
   }
   for (int a = 0; a < work.axes; ++a) {
@@ -284,10 +312,9 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
   plan.passes = 0;
   const auto add_pass = [&](int64_t rows, int64_t from_pitch, int64_t to_pitch, int64_t run,
                             std::vector<int64_t> offsets, std::vector<int64_t> adds) {
-    if (from_pitch == to_pitch) run += (rows - 1) * from_pitch, rows = 1;
     const auto taps = static_cast<int64_t>(offsets.size());
-    plan.pass[plan.passes++] = {rows,          from_pitch,           to_pitch, run, taps,
-                                keep(offsets), keep(std::move(adds))};
+    plan.pass[plan.passes++] = {
+        rows, from_pitch, to_pitch, run, taps, keep(offsets), keep(std::move(adds)), 0, 0, 0};
   };
 
   plan.buffer = 0;
@@ -320,6 +347,21 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
       int64_t rows = 1;
       for (int i = 0; i < a; ++i) rows *= plan.cut[i].classes * plan.cut[i].slots;
       plan.last_step[a] = behind;
+      if (runs(a)) {
+        plan.ends = std::max(plan.ends, along.kernel * kSideBySide);
+        plan.pass[plan.passes++] = {
+            rows,    cut.slots * behind, cut.tile * behind, behind, along.kernel, nullptr,
+            nullptr, cut.tile,           along.dilation,    weight};
+        plan.buffer = std::max(plan.buffer, rows * cut.tile * behind);
+        if (a == 0) {
+          plan.folded = true;
+          plan.clipped = whole_classes;
+          add_pass(1, 0, 0, 0, {0}, {0});
+        }
+        behind *= cut.tile;
+        weight *= along.kernel;
+        continue;
+      }
       int64_t width = 1;  // taps folded so far
       while (along.stride == 1 && ceil_div(along.kernel, width) > kTapsAtOnce) {
         std::vector<int64_t> offsets, adds;
@@ -331,7 +373,7 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
         const int64_t pitch = cut.slots * behind;
         const int64_t reach = (width - 1) * along.dilation * behind;
         add_pass(rows, pitch, pitch, pitch - reach, offsets, adds);
-        plan.buffer = std::max(plan.buffer, rows * pitch);
+        if (a < last || a == 0) plan.buffer = std::max(plan.buffer, rows * pitch);
       }
       std::vector<int64_t> offsets, adds;
       for (int64_t tap = 0; tap < along.kernel; tap += width) {
@@ -345,14 +387,24 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
         add_pass(rows, cut.slots * behind, cut.tile * behind, cut.tile * behind, offsets, adds);
         plan.buffer = std::max(plan.buffer, rows * cut.tile * behind);
       }
+      if (a == last && a > 0) {
+        plan.banded = plan.passes;
+        const int64_t pitch = cut.slots * behind;
+        plan.band =
+            plan.banded > 1 ? std::max<int64_t>(1, kBandBytes / (pitch * element_bytes)) : rows;
+        plan.band_cells = plan.banded > 1 ? plan.band * pitch : 0;
+      }
       behind *= cut.tile;
       weight *= along.kernel;
     }
   }
 
   plan.chunk = std::min(kChunk, plan.tile_out);
+  const int64_t ends = plan.ends * 64 / element_bytes;
   plan.scratch = carved(plan.tile_cells, element_bytes) + 2 * carved(plan.chunk, element_bytes) +
-                 (work.winners ? 4 : 2) * carved(plan.buffer, element_bytes) +
+                 (work.winners ? 2 : 1) *
+                     (2 * carved(plan.buffer, element_bytes) +
+                      2 * carved(plan.band_cells, element_bytes) + carved(ends, element_bytes)) +
                  carved(work.padded ? plan.tile_out : 0, element_bytes);
   return true;
 }
@@ -441,15 +493,16 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     if (plan.cut[a].tiles > 1) plan.found_run = 0;
   }
   if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
-  if (plan.found_run && plan.gather && work.cells <= 32) {
-    keep_allowed(work, plan);
-    plan.found_run = 0;
-  }
+  if (plan.gather && work.padded && one_run) keep_allowed(work, run, plan);
+  if (plan.allowed || plan.few_allowed) plan.found_run = 0;
   if (plan.found_run) list_windows(work, plan);
   // cells of several tiles are counted in 16 bits
-  const bool fit = kTogether * plan.cells_in_all < 65536 &&
-                   kTogether * plan.cells_in_all * element_bytes <= kMostTileBytes / 2;
-  plan.together = !plan.gather && plan.found_run && fit ? kTogether : 1;
+  const auto fit = [&](int64_t together) {
+    const int64_t all = together * plan.cells_in_all;
+    return all <= 65536 && all * element_bytes <= kMostTileBytes / 2;
+  };
+  plan.together = !plan.gather && plan.found_run ? kTogether : 1;
+  while (plan.together > 1 && !fit(plan.together)) plan.together /= 2;
   plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
   plan.scratch += carved(plan.together * plan.found_run, 2);
   if (plan.gather) {

@@ -65,10 +65,11 @@ void leave_whole(const Work& work, Plan& plan) {
 // For each offset in the window: its taps, and whether the windows at the borders have it inside
 // the input.
 void list_offsets(const Work& work, BackwardPlan& plan);
-// Of each output behind one inner cell, row-major, as bits: the cells of its window, of which there
-// are 32 at most, inside the input.
-std::vector<uint32_t> list_allowed(const Work& work);
-// The same for each inner cell, in the plan.
-void keep_allowed(const Work& work, BackwardPlan& plan);
+// Of each output along these axes, row-major, as bits: the cells of its window, of which there are
+// 32 at most, inside the input.
+std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis);
+// Puts what winners are allowed into a plan whose tiles are made, where that is a short list and
+// `outputs`, of an outer cell, are one run.
+void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan);
 
 }  // namespace ndpool

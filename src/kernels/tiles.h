@@ -209,6 +209,11 @@ class TileLoader {
          to);
   }
 
+  // The slots along the first axis that lie inside the input, where those are neighbouring cells.
+  std::pair<int64_t, int64_t> inside() const {
+    return {most(0, -first_[0]), least(plan_.cut[0].slots, work_.axis[0].n - first_[0])};
+  }
+
   static constexpr int64_t kKnown = 64;  // classes; plans have no more
 
  private:

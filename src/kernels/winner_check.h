@@ -75,21 +75,24 @@ bool find_cells(const Work& work, const Windows& windows, const void* winners, i
   return find_cells_of(work, windows, pairs, count, target, shift);
 }
 
-// Is the bit that each winner counts set in those beside it?
+// Is the bit that each winner counts set in those beside it, and in `too`?
 template <class A>
-inline bool all_allowed(const uint8_t* winners, const A* allowed, int64_t count) {
+inline bool all_allowed(const uint8_t* winners, const A* allowed, int64_t count, A too) {
   constexpr int L = kLanes<A>;
   Vec<A> all = broadcast<A>(1);
+  const auto look = [&](int64_t i) {
+    all &= shifted_right(load(allowed + i) & broadcast(too), widen_winners<A>(winners + i));
+  };
   int64_t i = 0;
-  for (; i + L <= count; i += L) {
-    all &= shifted_right(load(allowed + i), widen_winners<A>(winners + i));
-  }
+  for (; i + L <= count; i += L) look(i);
   if (i < count) {
     if (count >= L) {
-      all &= shifted_right(load(allowed + count - L), widen_winners<A>(winners + count - L));
+      look(count - L);
     } else {
       uint32_t fine = all[0];
-      for (; i < count; ++i) fine &= winners[i] < 32 ? uint32_t{allowed[i]} >> winners[i] : 0;
+      for (; i < count; ++i) {
+        fine &= winners[i] < 32 ? (uint32_t{allowed[i]} & uint32_t{too}) >> winners[i] : 0;
+      }
       all[0] = static_cast<A>(fine);
     }
   }
@@ -126,8 +129,8 @@ class WinnerCheck {
   // `target`, counted from `shift` on.
   int64_t operator()(const Walk& walk, uint16_t* target, uint16_t shift) {
     const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-    if (plan_.allowed && all_allowed(winners, plan_.allowed, run_)) return 0;
-    if (plan_.few_allowed && all_allowed(winners, plan_.few_allowed, run_)) return 0;
+    if (plan_.allowed && fine(winners, plan_.allowed)) return 0;
+    if (plan_.few_allowed && fine(winners, plan_.few_allowed)) return 0;
     if (plan_.found_run) {
       if (work_.find_cells(work_, plan_.windows, work_.winners, walk.winners, run_, target,
                            shift)) {
@@ -148,6 +151,19 @@ class WinnerCheck {
   }
 
  private:
+  // By the bits of the plan.
+  template <class A>
+  bool fine(const uint8_t* winners, const A* allowed) const {
+    constexpr auto kAll = static_cast<A>(~A{0});
+    if (!plan_.first_allowed) return all_allowed(winners, allowed, run_, kAll);
+    const int64_t each = work_.axis[0].winner_step;
+    for (int64_t o = begin_[0]; o < end_[0]; ++o) {
+      const auto first = static_cast<A>(plan_.first_allowed[o]);
+      if (!all_allowed(winners + o * each, allowed, each, first)) return false;
+    }
+    return true;
+  }
+
   template <class W>
   int64_t check(const Walk& walk) {
     // any offset at all is a cell of the window where the window has as many as the type counts

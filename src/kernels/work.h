@@ -12,7 +12,7 @@ namespace ndpool {
 
 constexpr int kMostAxes = 6;
 constexpr int kMostOuter = 64;
-constexpr int kTogether = 8;         // outer cells that a scatter goes over side by side
+constexpr int kTogether = 8;         // outer cells that a scatter goes over side by side, at most
 constexpr int64_t kLineBlock = 128;  // cells of a line that go side by side, at most
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
@@ -61,12 +61,16 @@ struct Work {
   FindCells find_cells;  // backward: the one with the widest vectors
 };
 
-// One pass folds `taps` shifted copies of a row into one, for each of `rows` rows of a tile.
+// One pass folds `taps` shifted copies of a row into one, for each of `rows` rows of a tile. Or,
+// where `outputs` is not 0, it finds the best of as many taps side by side along an axis, whose
+// slots are `run` cells, for so many outputs.
 struct Pass {
   int64_t rows, from_pitch, to_pitch, run;
   int64_t taps;
   const int64_t* offset;  // of each tap, in cells
   const int64_t* add;     // to the winner, of each tap
+  int64_t outputs, dilation;
+  int64_t weight;  // of a tap in the winner
 };
 
 // How the pooled axes are cut into tiles that fit the cache, and how a tile is laid out.
@@ -114,6 +118,11 @@ struct Forward {
   Pass pass[kMostPasses];        // the last one writes the result
   int64_t last_step[kMostAxes];  // how far neighbouring outputs are apart in its source
   bool joint;                    // one pass over all taps of a window; else axis by axis
+  bool folded;                   // the last pass has nothing left to do but to write
+  bool clipped;                  // slots of the first axis outside the input are passed over
+  int banded;                    // so many passes go over a band of rows before the next
+  int64_t band, band_cells;      // rows of it; cells at most
+  int64_t ends;                  // of a block of running maxima, times vectors
   int64_t tile_cells, tile_out;  // cells of the input and outputs in a tile
   int64_t buffer;                // cells of the largest intermediate
   int64_t chunk;                 // outputs between the last pass and the result
@@ -134,7 +143,7 @@ struct Backward {
   bool in_pieces;            // see make_pieces
   bool across;               // see make_gather_across
   bool line;                 // all outer cells as one line: see make_line
-  int64_t together;          // 1 or kTogether
+  int64_t together;          // outer cells side by side, 1 to kTogether; a power of 2
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input
   int64_t combinations;      // of classes over all axes, row-major
@@ -154,6 +163,8 @@ struct Backward {
   // Of each output of an outer cell, as bits: the cells of its window inside the input. Or null.
   const uint32_t* allowed;
   const uint16_t* few_allowed;  // instead, where windows have 16 cells at most
+  // Unless null, those above are of the axes behind the first one only, and these of that.
+  const uint32_t* first_allowed;
   int64_t line_copied;
   Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
   int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
