@@ -308,7 +308,7 @@ class Scatter {
       : work_(work),
         plan_(plan),
         tile_(tile),
-        row_(carve<T>(scratch, plan.scatter_row)),
+        row_(carve<T>(scratch, plan.scatter_all)),
         winners_(carve<uint32_t>(scratch, plan.scatter_row)) {
     dense_ = plan.found_run > 0 && (work.inner == 1 || work.inner_y_step == 1);
     for (int a = 0; a < work.axes; ++a) dense_ &= work.axis[a].y_step == work.axis[a].winner_step;
@@ -363,10 +363,13 @@ class Scatter {
     }
     fill(to, T{}, kCount * cells);
     constexpr int64_t kBlock = 64 / sizeof(S);
+    // from here on the processor does as well by itself, and does not fetch more than fits
+    constexpr int64_t kMostAhead = 8 << 10;
+    const bool ahead = kCount > 1 && cells * int64_t{sizeof(T)} <= kMostAhead;
     const int64_t lines = ceil_div(cells * static_cast<int64_t>(sizeof(S)), 64);
     const int64_t per_block = ceil_div(lines, ceil_div(count, kBlock));
     for (int64_t i = 0, line = 0; i < count; i += kBlock, line += per_block) {
-      for (int u = 0; u < kCount && kCount > 1; ++u) {
+      for (int u = 0; u < kCount && ahead; ++u) {
         // Additions alone would leave the memory idle: meanwhile it brings the next outer cells.
         prefetch<false>(address(from + u * count + i) + kCount * count * int64_t{sizeof(S)});
         for (int64_t l = line; l < line + per_block; ++l) {

@@ -509,8 +509,9 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 1) +
                     carved(plan.spread ? 0 : plan.slots_in_all * plan.combinations, element_bytes);
   } else {
-    plan.scatter_row = std::max({plan.inner_tile, kScatterRow, plan.together * plan.found_run});
-    plan.scratch += carved(plan.scatter_row, element_bytes) + carved(plan.scatter_row, 4);
+    plan.scatter_row = std::max(plan.inner_tile, kScatterRow);
+    plan.scatter_all = std::max(plan.scatter_row, plan.together * plan.found_run);
+    plan.scratch += carved(plan.scatter_all, element_bytes) + carved(plan.scatter_row, 4);
   }
   return true;
 }

@@ -150,7 +150,7 @@ struct Backward {
   const Taps* of_combination;
   int64_t run;                       // cells to compute for each combination
   int64_t slots_in_all;              // cells of the tile of dy
-  int64_t scatter_row;               // the same of a scatter, which reads some after the others
+  int64_t scatter_row, scatter_all;  // of a scatter: cells of dy that it reads at once, at most
   int64_t cells_in_all;              // cells of the tile of dx
   const int32_t* tap_of[kMostAxes];  // the tap along each axis of an offset; null if too many
   // Windows from inside_from to inside_to lie in the input as a whole along an axis. For each of
