@@ -86,6 +86,58 @@ WAYS = {  # name: shape, words
         (2, 7, 20, 33),
         {"kernel_size": 3, "stride": (1, 2, 2), "padding": 1, "axes": (1, 2, 3)},
     ),
+    "running maxima": ((3, 33, 70), {"kernel_size": 11, "padding": 5, "stride": 1, "axes": PLANES}),
+    "running maxima, dilated": (
+        (2, 50, 61),
+        {"kernel_size": (9, 8), "dilation": (2, 3), "stride": 1, "axes": PLANES},
+    ),
+    "running maxima in windows longer than the axis": (
+        (2, 12, 40),
+        {"kernel_size": (23, 9), "padding": (11, 4), "stride": 1, "axes": PLANES},
+    ),
+    "running maxima of volumes": (
+        (2, 20, 13, 21),
+        {"kernel_size": (8, 9, 4), "padding": (4, 3, 0), "stride": 1, "axes": (1, 2, 3)},
+    ),
+    "running maxima, channels last": (
+        (2, 30, 28, 21),
+        {"kernel_size": 9, "padding": 4, "stride": 1, "axes": PLANES},
+    ),
+    "running maxima of columns": (
+        (2, 90, 7),
+        {"kernel_size": (40, 1), "stride": 1, "axes": PLANES},
+    ),
+    "running maxima along the first axis alone": (
+        (2, 40, 30),
+        {"kernel_size": (10, 3), "stride": (1, 2), "padding": (5, 1), "axes": PLANES},
+    ),
+    "rows pooled in frames": (
+        (2, 6, 15, 40),
+        {"kernel_size": (1, 3, 3), "stride": (1, 2, 2), "padding": (0, 1, 1), "axes": (1, 2, 3)},
+    ),
+    "columns pooled in planes": ((2, 20, 30), {"kernel_size": (3, 1), "axes": PLANES}),
+    "large planes, scattered by rows": (
+        (1, 270, 250),
+        {"kernel_size": 17, "padding": 8, "stride": 1, "axes": PLANES},
+    ),
+    "large planes, scattered by rows, dilated": (
+        (2, 300, 230),
+        {
+            "kernel_size": (5, 53),
+            "stride": (2, 3),
+            "dilation": (30, 2),
+            "padding": (2, 9),
+            "axes": PLANES,
+        },
+    ),
+    "a long axis, scattered": (
+        (2, 70001),
+        {"kernel_size": 301, "padding": 150, "stride": 9, "axes": 1},
+    ),
+    "large volumes, scattered by rows": (
+        (1, 50, 40, 35),
+        {"kernel_size": 7, "padding": 3, "stride": 1, "axes": (1, 2, 3)},
+    ),
     "small planes, scattered side by side": ((3, 11, 13, 14), {"kernel_size": 3, "stride": 2}),
     "channels last, side by side": ((2, 8, 6, 37), {"kernel_size": 2, "axes": PLANES}),
     "channels last, overlapping": ((2, 9, 8, 150), {**OVERLAPPING, "axes": PLANES}),

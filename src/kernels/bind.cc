@@ -178,12 +178,14 @@ class Pooling {
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
     work.find_cells = kernels.find_cells;
+    work.find_places = kernels.find_places;
     const Kernels& scattering = kernels.scatter[kind] ? kernels : kernels_baseline;
     const auto kernel = (plan->in_pieces ? kernels.pieces
                          : plan->across  ? kernels.across_backward
                          : plan->line    ? kernels.line
                          : plan->spread  ? kernels.spread
                          : plan->gather  ? kernels.gather
+                         : plan->by_rows ? scattering.scatter_rows
                                          : scattering.scatter)[kind];
     const int64_t bytes =
         cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
@@ -417,7 +419,7 @@ class Pooling {
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
     const Kernels& kernels = *chosen.load();
-    enum Way { kAny, kLine, kPieces, kAcross };
+    enum Way { kAny, kLine, kPieces, kAcross, kRows, kRowsOfHalves };
     const auto made = [&](Way way, auto make) {
       const Key key{way, bytes, lanes, threads, work.inner, work.outer_count};
       const auto found = backwards_.find(key);
@@ -441,7 +443,14 @@ class Pooling {
       const auto plan = made(kAcross, [&](auto& p) { return make_gather_across(work, bytes, p); });
       if (plan) return plan;
     }
-    return made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });
+    const auto any =
+        made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });
+    if (any && (any->gather || any->found_run)) return any;
+    const bool halves = kind == kF16 || kind == kBF16;
+    const auto rows = made(halves ? kRowsOfHalves : kRows, [&](auto& p) {
+      return make_scatter_rows(work, bytes, !halves, threads, p);
+    });
+    return rows ? rows : any;
   }
 
   std::vector<int64_t> shape_, y_shape_, x_steps_, y_steps_, pooled_;

@@ -2,8 +2,8 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, runs.h, stretches.h, across.h, direct.h;
-// backward pieces.h, line.h, gather_across.h); everything else goes by tiles (fold.h; backward
-// gradient.h).
+// backward pieces.h, line.h, gather_across.h, scatter_rows.h); everything else goes by tiles
+// (fold.h; backward gradient.h).
 
 #include "across.h"
 #include "beside.h"
@@ -14,6 +14,7 @@
 #include "line.h"
 #include "pieces.h"
 #include "runs.h"
+#include "scatter_rows.h"
 #include "stretches.h"
 
 #ifndef NDPOOL_ISA
@@ -37,6 +38,7 @@ const Kernels NDPOOL_ISA = {
 #endif
     kVectorBytes,
     find_cells,
+    find_places,
     // forward: bool, int8, uint8, ... in the order of Kind; then wide
     {forward<uint8_t, uint8_t>, forward<int8_t, int8_t>, forward<uint8_t, uint8_t>,
      forward<int16_t, int16_t>, forward<uint16_t, uint16_t>, forward<int32_t, int32_t>,
@@ -110,10 +112,17 @@ const Kernels NDPOOL_ISA = {
      scattering<uint32_t, uint32_t>, scattering<uint64_t, uint64_t>, scattering<uint64_t, uint64_t>,
      scattering<Half, float>, scattering<Brain, float>, scattering<float, float>,
      scattering<double, double>},
+    {nullptr, scatter_rows<uint8_t, uint8_t>, scatter_rows<uint8_t, uint8_t>,
+     scatter_rows<uint16_t, uint16_t>, scatter_rows<uint16_t, uint16_t>,
+     scatter_rows<uint32_t, uint32_t>, scatter_rows<uint32_t, uint32_t>,
+     scatter_rows<uint64_t, uint64_t>, scatter_rows<uint64_t, uint64_t>, scatter_rows<Half, float>,
+     scatter_rows<Brain, float>, scatter_rows<float, float>, scatter_rows<double, double>},
 #else
     // (but to widen and narrow halves)
     {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
      scattering<Half, float>, scattering<Brain, float>},
+    {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+     scatter_rows<Half, float>, scatter_rows<Brain, float>},
 #endif
 };
 

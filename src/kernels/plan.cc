@@ -409,6 +409,43 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
   return true;
 }
 
+bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int threads,
+                       BackwardPlan& plan) {
+  constexpr int64_t kMostCells = 1 << 29;  // what is counted in 32 bits stays far from their end
+  constexpr int64_t kLeastTile = 1 << 16;  // cells
+  if (work.inner != 1 || far_away(work) || work.outer_count == 0) return false;
+  if (work.axis[work.axes - 1].winner_step != 1) return false;
+  if (work.cells > (work.axes == 1 ? kMostCells : 1 << 20)) return false;  // a float divides them
+  int64_t step = 1;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.x_step != step) return false;
+    const int64_t span = (along.kernel - 1) * along.dilation;
+    if (span + along.stride * (kScatteredRow + 1) > kMostCells / 2) return false;
+    if (a == 0) break;
+    step *= along.n;
+    if (step > kMostCells / 2) return false;
+  }
+  // Some rows of the first axis each: for all threads, but not so few that most windows reach two.
+  const Axis& first = work.axis[0];
+  const int64_t span = (first.kernel - 1) * first.dilation + 1;
+  const int64_t shares = ceil_div(4 * threads, work.outer_count);
+  int64_t tile =
+      std::max({ceil_div(first.n, shares), kScatterBands * span, ceil_div(kLeastTile, step)});
+  if (!in_place) tile = std::min(tile, kTileBytes / (step * element_bytes));
+  tile = std::min({tile, kMostCells / 2 / step, first.n});
+  if (tile < 1) return false;
+  leave_whole(work, plan);
+  plan.cut[0].tile = tile;
+  plan.cut[0].tiles = ceil_div(first.n, tile);
+  count_items(work, plan);
+  plan.by_rows = true;
+  plan.cells_in_all = in_place ? 0 : tile * step;
+  plan.scratch = kScatterBands * (carved(kScatteredRow, 4) + carved(kScatteredRow, element_bytes)) +
+                 carved(plan.cells_in_all, element_bytes);
+  return true;
+}
+
 bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
                    BackwardPlan& plan) {
   if (far_away(work)) return false;

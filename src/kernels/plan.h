@@ -54,6 +54,10 @@ bool make_pieces(const Work& work, int element_bytes, BackwardPlan& plan);
 bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan);
 // Make as many windows along the first axis an outer cell of their own.
 void split_first(Work& work, int64_t windows);
+// For backward of large outer cells one by one, in dx itself or, `in_place` not, in the scratch.
+// False where winners are not rows.
+bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int threads,
+                       BackwardPlan& plan);
 bool make_backward(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 
 }  // namespace ndpool

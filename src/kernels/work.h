@@ -12,8 +12,10 @@ namespace ndpool {
 
 constexpr int kMostAxes = 6;
 constexpr int kMostOuter = 64;
-constexpr int kTogether = 8;         // outer cells that a scatter goes over side by side, at most
-constexpr int64_t kLineBlock = 128;  // cells of a line that go side by side, at most
+constexpr int kTogether = 8;  // outer cells that a scatter goes over side by side, at most
+constexpr int64_t kScatteredRow = 1024;  // outputs at a time, of large outer cells
+constexpr int kScatterBands = 4;         // of them side by side
+constexpr int64_t kLineBlock = 128;      // cells of a line that go side by side, at most
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
 constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
@@ -47,6 +49,22 @@ struct Work;
 using FindCells = bool (*)(const Work&, const Windows&, const void* winners, int64_t from,
                            int64_t count, uint16_t* target, uint16_t shift);
 
+// Along an axis: where the window at hand begins, from the tile's first cell on; the cells inside
+// the input, from there on too, and those of the tile.
+struct PlacesAlong {
+  int32_t first, lo, hi, count;
+  int32_t kernel, dilation, next, step;  // next: to the next window, step: to the next cell
+  float inverse;                         // of the kernel, rounded up
+};
+struct Places {
+  int axes;
+  int32_t cells;  // of a window
+  PlacesAlong axis[kMostAxes];
+};
+// See find_places in scatter_rows.h.
+using FindPlaces = bool (*)(const Places&, const void* winners, int winner_bytes, int64_t from,
+                            int64_t count, int32_t* target);
+
 struct Work {
   int axes, outers;
   Axis axis[kMostAxes];
@@ -58,7 +76,8 @@ struct Work {
   void* result;          // forward: y; backward: dx
   void* winners;         // forward: written unless null; backward: read
   int winner_bytes;      // 1, 2, 4 or 8
-  FindCells find_cells;  // backward: the one with the widest vectors
+  FindCells find_cells;  // backward: those with the widest vectors
+  FindPlaces find_places;
 };
 
 // One pass folds `taps` shifted copies of a row into one, for each of `rows` rows of a tile. Or,
@@ -143,6 +162,7 @@ struct Backward {
   bool in_pieces;            // see make_pieces
   bool across;               // see make_gather_across
   bool line;                 // all outer cells as one line: see make_line
+  bool by_rows;              // see make_scatter_rows
   int64_t together;          // outer cells side by side, 1 to kTogether; a power of 2
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input
@@ -186,13 +206,14 @@ struct Kernels {
   const char* name;
   int vector_bytes;
   FindCells find_cells;
+  FindPlaces find_places;
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], runs[kKinds];
   ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds];  // null without masked loads
   BackwardKernel pieces[kKinds], across_backward[kKinds], line[kKinds], gather[kKinds],
       spread[kKinds];
-  BackwardKernel scatter[kKinds];  // all of them only in the baseline
+  BackwardKernel scatter[kKinds], scatter_rows[kKinds];  // all of them only in the baseline
 };
 
 }  // namespace ndpool
