@@ -4,6 +4,7 @@
 // wins: all its rows make one run.) AVX-512 alone has what it takes: masks for the edges of rows.
 #pragma once
 
+#include "packed.h"
 #include "tiles.h"
 
 namespace ndpool {
@@ -36,6 +37,13 @@ class Seen {
   void look(Vec<T> a, Vec<T> b) {
     if constexpr (std::is_floating_point_v<T>) nan_ |= unordered<T>(a, b);
     if constexpr (kIntegers) disorder_.look(a), disorder_.look(b);
+  }
+  // The same in two steps: of all cells, and of the best of them.
+  void look_for_low(Vec<T> cells) {
+    if constexpr (kIntegers) disorder_.look_for_low(cells);
+  }
+  void look_for_high(Vec<T> best) {
+    if constexpr (kIntegers) disorder_.look_for_high(best);
   }
   explicit operator bool() const {
     if constexpr (std::is_floating_point_v<T>) return any(nan_);
@@ -186,11 +194,22 @@ class Direct {
       if constexpr (clean()) {
         const int64_t kernel = along_.dilation == 1 ? along_.kernel : 0;
         const bool square = rows_ == kernel;
-        if (kernel == 2 && square)
-          return vectors<true, has_winners(), 2, 2>(x + start_, to, winners);
-        if (kernel == 3 && square)
-          return vectors<true, has_winners(), 3, 3>(x + start_, to, winners);
-        if (kernel == 3) return vectors<true, has_winners(), 3, 0>(x + start_, to, winners);
+        // with winners, taps of one byte and pairs of cells are sooner sorted than compared in
+        // pairs
+        if constexpr (sizeof(T) == 2 || (sizeof(T) == 1 && !has_winners())) {
+          if (kernel == 3 && square) return packed<has_winners(), 3, 3>(x + start_, to, winners);
+          if (kernel == 3) return packed<has_winners(), 3, 0>(x + start_, to, winners);
+        } else {
+          if (kernel == 3 && square)
+            return vectors<true, has_winners(), 3, 3>(x + start_, to, winners);
+          if (kernel == 3) return vectors<true, has_winners(), 3, 0>(x + start_, to, winners);
+        }
+        if constexpr (sizeof(T) <= 2 && !has_winners()) {
+          if (kernel == 2 && square) return packed<false, 2, 2>(x + start_, to, winners);
+        } else {
+          if (kernel == 2 && square)
+            return vectors<true, has_winners(), 2, 2>(x + start_, to, winners);
+        }
       }
       return vectors<clean(), has_winners(), 0, 0>(x + start_, to, winners);
     };
@@ -204,6 +223,20 @@ class Direct {
     }
   }
 
+  // Two vectors of neighbouring cells.
+  struct Pair {
+    Vec<T> low, high;
+  };
+
+  void ask_ahead(const S* x, const S* to) const {
+    for (int64_t r = 0; r < new_rows_; ++r) {
+      const int64_t next = address(x + offset_[0] + r * row_step_) + kAhead;
+      prefetch<false>(next);
+      prefetch<false>(next + 64);
+    }
+    prefetch<true>(address(to) + kAhead);
+  }
+
   // kKernel: cells in a row of a window that is not dilated; or 0, for any. kRows: the same of
   // rows.
   template <bool kClean, bool kWinners, int kKernel, int kRows>
@@ -212,12 +245,7 @@ class Direct {
     const int64_t count = count_[last_];
     Seen<S, T> seen;
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
-      for (int64_t r = 0; r < new_rows_; ++r) {
-        const int64_t next = address(x + offset_[0] + r * row_step_) + kAhead;
-        prefetch<false>(next);
-        prefetch<false>(next + 64);
-      }
-      prefetch<true>(address(to + o) + kAhead);
+      ask_ahead(x, to + o);
       if (o == edge->at) {
         const auto best = window<kClean, kWinners, true, kKernel, kRows>(x, *edge, seen);
         put_cells<S, T>(to + o, best.value, edge->store);
@@ -230,6 +258,109 @@ class Direct {
       }
     }
     return !kClean || !seen;
+  }
+
+  // The same of two or three cells in a row, of one or two bytes each.
+  template <bool kWinners, int kKernel, int kRows>
+  inline bool packed(const S* x, S* to, uint8_t* winners) const {
+    const Edge<T>* edge = edges_;
+    const int64_t count = count_[last_];
+    Seen<S, T> seen;
+    Pair pairs{}, next{};
+    if constexpr (!kWinners) pairs = best_of_rows<kRows>(x, 0, *edge, seen);
+    for (int64_t o = 0; o < count; o += L, x += 2 * L) {
+      ask_ahead(x, to + o);
+      const bool at_edge = o == edge->at, last = o + L >= count;
+      Best<T> best;
+      if constexpr (kWinners) {
+        best = at_edge ? packed_window<kKernel, kRows, true>(x, *edge, last, seen)
+                       : packed_window<kKernel, kRows, false>(x, *edge, last, seen);
+      } else {
+        const auto& following = edge[at_edge];
+        if constexpr (kKernel == 3) {
+          if (last) next.low = cell_behind(x + 2 * L, o + L, seen);
+        }
+        if (!last) next = best_of_rows<kRows>(x + 2 * L, o + L, following, seen);
+        Vec<T> low = greater<T>(Packed<T>::down(pairs.low), pairs.low);
+        Vec<T> high = greater<T>(Packed<T>::down(pairs.high), pairs.high);
+        if constexpr (kKernel == 3) {
+          low = greater<T>(Packed<T>::next_lanes(pairs.low, pairs.high), low);
+          high = greater<T>(Packed<T>::next_lanes(pairs.high, next.low), high);
+        }
+        best.value = Packed<T>::low_halves(low, high);
+        pairs = next;
+      }
+      seen.look_for_high(best.value);
+      if (at_edge) {
+        put_cells<S, T>(to + o, best.value, edge->store);
+        if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
+        ++edge;
+      } else {
+        put_cells<S, T>(to + o, best.value);
+        if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
+      }
+    }
+    return !seen;
+  }
+
+  // The best cells of all rows of L windows, as they lie there; o is the first one's output.
+  template <int kRows>
+  inline Pair best_of_rows(const S* x, int64_t o, const Edge<T>& edge, Seen<S, T>& seen) const {
+    return o == edge.at ? folded_rows<true, kRows>(x, edge.load[0], seen)
+                        : folded_rows<false, kRows>(x, edge.load[0], seen);
+  }
+  template <bool kEdge, int kRows>
+  inline Pair folded_rows(const S* x, const uint64_t* bits, Seen<S, T>& seen) const {
+    Pair best{};
+    for (int64_t r = 0; r < (kRows ? kRows : rows_); ++r) {
+      const Pair row = cells<false, kEdge>(x + offset_[r], bits, seen);
+      seen.look_for_low(row.low);
+      seen.look_for_low(row.high);
+      best = r == 0 ? row : Pair{greater<T>(row.low, best.low), greater<T>(row.high, best.high)};
+    }
+    return best;
+  }
+  // Behind the last window, of which it is the third cell.
+  inline Vec<T> cell_behind(const S* x, int64_t o, Seen<S, T>& seen) const {
+    Vec<T> best = broadcast(low_);
+    if (start_ + 2 * o >= along_.n) return best;
+    for (int64_t r = 0; r < rows_; ++r) {
+      const Vec<T> cell = load_some<S, T>(x + offset_[r], 1, low_);
+      seen.look_for_low(cell);
+      best = greater<T>(cell, best);
+    }
+    return best;
+  }
+
+  template <int kKernel, int kRows, bool kEdge>
+  inline Best<T> packed_window(const S* x, const Edge<T>& edge, bool last, Seen<S, T>& seen) const {
+    typename Packed<T>::Keys low, high;
+    const auto take = [&](const Pair& pairs, int64_t tap, auto second) {
+      low.take(Packed<T>::up(pairs.low), static_cast<T>(tap));
+      high.take(Packed<T>::up(pairs.high), static_cast<T>(tap));
+      if constexpr (!second()) return;
+      low.take(Packed<T>::Keys::high_only(pairs.low), static_cast<T>(tap + 1));
+      high.take(Packed<T>::Keys::high_only(pairs.high), static_cast<T>(tap + 1));
+    };
+    for (int64_t r = 0; r < (kRows ? kRows : rows_); ++r) {
+      const Pair pairs = cells<false, kEdge>(x + offset_[r], edge.load[0], seen);
+      seen.look_for_low(pairs.low);
+      seen.look_for_low(pairs.high);
+      take(pairs, add_[r], std::true_type{});
+      if constexpr (kKernel == 3) {
+        const Pair third = cells<false, kEdge>(x + offset_[r] + 2, edge.load[2], seen);
+        if (last) seen.look_for_low(third.high), seen.look_for_low(third.low);
+        take(third, add_[r] + 2, std::false_type{});
+      }
+    }
+    Best<T> best;
+    best.value = Packed<T>::high_halves(low.best(), high.best());
+    best.winner = ~(Vec<Winner<T>>)Packed<T>::low_halves(low.best(), high.best());
+    if constexpr (kEdge) {  // what is outside is no winner
+      const auto first = load(edge.first) + broadcast(static_cast<Winner<T>>(add_[0]));
+      best.winner = pick(best.value == low_, first, best.winner);
+    }
+    return best;
   }
 
   template <bool kClean, bool kWinners, bool kEdge, int kKernel, int kRows>
@@ -265,11 +396,6 @@ class Direct {
       return best;
     }
   }
-
-  // Two vectors of neighbouring cells.
-  struct Pair {
-    Vec<T> low, high;
-  };
 
   // The best of a row of each of L windows, the first of which begins there.
   template <bool kClean, bool kWinners, bool kEdge, int kKernel, class Cells>

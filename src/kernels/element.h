@@ -85,10 +85,24 @@ class Disorder {
     const auto bits = (Vec<uint16_t>)values;  // of those, -0.0 has the highest
     highest_bits_ = bits > highest_bits_ ? bits : highest_bits_;
   }
+  // The same in two steps: of all values, and of the highest of each of any groups of them.
+  void look_for_low(Vec<int16_t> values) {
+    lowest_ = values < lowest_ ? values : lowest_;
+    const auto bits = (Vec<uint16_t>)values;
+    highest_bits_ = bits > highest_bits_ ? bits : highest_bits_;
+  }
+  void look_for_high(Vec<int16_t> values) { highest_ = values > highest_ ? values : highest_; }
   explicit operator bool() const {
     const auto high = broadcast(infinity_bits<S>);
+#if defined(NDPOOL_AVX512)
+    const auto minus_zero = _mm512_set1_epi16(-1);
+    return (_mm512_cmpgt_epi16_mask((__m512i)highest_, (__m512i)high) |
+            _mm512_cmplt_epi16_mask((__m512i)lowest_, (__m512i)~high) |
+            _mm512_cmpeq_epi16_mask((__m512i)highest_bits_, minus_zero)) != 0;
+#else
     return any_true<int16_t>(highest_ > high) || any_true<int16_t>(lowest_ < ~high) ||
            any_true<int16_t>((Vec<int16_t>)highest_bits_ == static_cast<int16_t>(-1));
+#endif
   }
 
  private:
