@@ -73,6 +73,11 @@ WAYS = {  # name: shape, words
         (3, 9, 150),
         {"kernel_size": (3, 70), "stride": (3, 80), "dilation": (2, 1), "axes": PLANES},
     ),
+    "runs, shorter": ((3, 1290), {"kernel_size": 43, "axes": 1}),
+    "runs of every length, further apart than a tile has classes": (
+        (3, 600, 4),
+        {"kernel_size": (90, 3), "stride": (70, 1), "padding": (20, 1), "axes": PLANES},
+    ),
     "rows of windows two cells apart": ((2, 3, 9, 150), OVERLAPPING),
     "the same, without padding, of many taps": (
         (2, 3, 30, 61),

@@ -39,6 +39,7 @@ constexpr int64_t kBytesPerThread = 1 << 18;  // below, waking a thread costs mo
 constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need 2 MiB
 constexpr int64_t kNearScratch = 8 << 10;     // on the stack
 constexpr int64_t kLongRun = 256;             // bytes of a row of a window that goes by runs
+constexpr int64_t kShortRun = 128;            // the same, where they cannot go beside each other
 constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 
@@ -139,7 +140,7 @@ class Pooling {
   // False where this geometry has to go another way.
   bool serves(int kind, bool backward) {
     if (!kernel_exists(kind, backward)) return false;
-    if (backward && work_.cells == 1) return false;  // a copy, once winners were looked at
+    if (work_.cells == 1) return false;  // a copy
     // The largest inner run makes the largest tile; a plan for it can always shrink to one cell.
     Work work = arranged_idle(x_steps_, y_steps_);
     if (backward) return backward_plan(work, kind) != nullptr;
@@ -363,7 +364,6 @@ class Pooling {
   ForwardWay forward_way(Work& work, int kind) {
     const Kernels& kernels = *chosen.load();
     const int bytes = element_bytes(kind);
-    const int64_t long_run = kLongRun / bytes;
     ForwardWay way;
     Forward& plan = way.plan;
     if (make_beside(work, bytes, kFewBeside, plan)) {
@@ -374,12 +374,16 @@ class Pooling {
       way.kernel = kernels.direct[kind];
     } else if (kernels.across[kind] && make_across(work, bytes, plan)) {
       way.kernel = kernels.across[kind];
-    } else if (make_runs(work, long_run, plan)) {
+    } else if (make_runs(work, kLongRun / bytes, plan)) {
       way.kernel = kernels.runs[kind];
     } else if (make_beside(work, bytes, kMostBeside, plan)) {
       way.kernel = kernels.beside[kind];
+    } else if (make_runs(work, kShortRun / bytes, plan)) {
+      way.kernel = kernels.runs[kind];
     } else if ((way.kept = forward_plan(work, kind))) {
       way.kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
+    } else if (make_runs(work, 1, plan)) {
+      way.kernel = kernels.runs[kind];
     }
     return way;
   }

@@ -102,7 +102,7 @@ bool make_runs(Work& work, int64_t least, Forward& plan) {
     const int64_t last = (along.out - 1) * along.stride - along.before;
     if (along.dilation > along.n || along.before >= along.kernel || last >= along.n) return false;
   }
-  if (folded > 2 * cells) return false;
+  if (least > 1 && folded > 2 * cells) return false;
   Work merged = work;
   while (merged.axes > 1) {
     const Axis& last = merged.axis[merged.axes - 1];

@@ -35,8 +35,8 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan);
 // For outer cells whose windows have `taps` cells at most, all of them together; many of them lie
 // along one axis.
 bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& plan);
-// For windows that are runs of at least as many cells and hardly overlap. Where a window has all of
-// an axis, that becomes part of the one before it.
+// For windows that are runs of at least as many cells and hardly overlap; or, of 1, of any, however
+// they overlap. Where a window has all of an axis, that becomes part of the one before it.
 bool make_runs(Work& work, int64_t least, Forward& plan);
 // For small windows over runs of neighbouring cells behind the pooled axes. False for others.
 bool make_across(const Work& work, int element_bytes, Forward& plan);

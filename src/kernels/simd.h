@@ -464,6 +464,19 @@ inline bool any_true(M found) {
 #endif
 }
 
+#if defined(NDPOOL_AVX512)
+// As bits: which lanes are equal.
+template <class T>
+inline uint64_t equal_bits(Vec<T> a, Vec<T> b) {
+  if constexpr (std::is_same_v<T, float>) return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+  if constexpr (std::is_same_v<T, double>) return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ);
+  if constexpr (sizeof(T) == 1) return _mm512_cmpeq_epi8_mask((__m512i)a, (__m512i)b);
+  if constexpr (sizeof(T) == 2) return _mm512_cmpeq_epi16_mask((__m512i)a, (__m512i)b);
+  if constexpr (sizeof(T) == 4) return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b);
+  return _mm512_cmpeq_epi64_mask((__m512i)a, (__m512i)b);
+}
+#endif
+
 // For each lane, whether it is NaN in a or in b; what `any` takes, and | joins.
 template <class T>
 inline auto unordered(Vec<T> a, Vec<T> b) {
