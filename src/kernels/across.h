@@ -36,11 +36,9 @@ class Across {
  private:
   NDPOOL_RECURSIVE void axis(int a, const S* x, int64_t y, int64_t winner) {
     const Axis& along = work_.axis[a];
-    const int64_t span = (along.kernel - 1) * along.dilation;
     for (int64_t o = begin_[a]; o < end_[a]; ++o) {
-      const int64_t start = o * along.stride - along.before, over = start + span - along.n + 1;
-      const int64_t lo = start < 0 ? ceil_div(-start, along.dilation) : 0;
-      const int64_t hi = along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0);
+      const int64_t start = o * along.stride - along.before;
+      const auto [lo, hi] = taps_inside(along, start);
       if (lo != lo_[a] || hi != hi_[a]) inside_.taps = 0;
       lo_[a] = lo;
       hi_[a] = hi;

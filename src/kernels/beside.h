@@ -96,17 +96,9 @@ class Beside {
                                                  _mm512_castsi512_si256(steps_), from, 1);
     }
 #endif
-    if constexpr (std::is_same_v<S, T>) {
-      S lanes[L] = {};
-      for (int64_t lane = 0; lane < count; ++lane) lanes[lane] = from[lane * lanes_.x_step];
-      return load(lanes);
-    } else {
-      S lanes[L] = {};
-      T wide[L];
-      for (int64_t lane = 0; lane < count; ++lane) lanes[lane] = from[lane * lanes_.x_step];
-      widen_run(wide, lanes, L);
-      return load(wide);
-    }
+    S lanes[L] = {};
+    for (int64_t lane = 0; lane < count; ++lane) lanes[lane] = from[lane * lanes_.x_step];
+    return load_cells<S, T>(lanes);
   }
 
   inline void put(const Walk& walk, const Output& output, Vec<T> best, Vec<Winner<T>> winner,

@@ -154,9 +154,7 @@ class Direct {
     int64_t start = begin_[a] * along.stride - along.before;
     y += begin_[a] * along.y_step;
     for (int64_t o = 0; o < count_[a]; ++o, start += along.stride, y += along.y_step) {
-      const int64_t over = start + (along.kernel - 1) * along.dilation - along.n + 1;
-      const int64_t lo = start < 0 ? ceil_div(-start, along.dilation) : 0;
-      const int64_t hi = along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0);
+      const auto [lo, hi] = taps_inside(along, start);
       if (lo != lo_[a] || hi != hi_[a]) rows_ = 0;
       lo_[a] = lo;
       hi_[a] = hi;

@@ -128,16 +128,8 @@ int64_t gather_across(const Work& work, const Backward& plan, void* scratch, int
                       int64_t end) {
   char* free = static_cast<char*>(scratch);
   GatherAcross<S, T> runs(work, plan, free);
-  WinnerCheck check(work, plan);
-  Walk walk(work, plan, begin);
-  int64_t seen = -1;
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (walk.number != seen) check.look_at(walk);
-    seen = walk.number;
-    if (const int64_t bad = check(walk, nullptr, 0)) return bad;
-    runs.write(walk);
-  }
-  return 0;
+  return write_checked(work, plan, begin, end,
+                       [&](const Walk& walk, const WinnerCheck&, int64_t) { runs.write(walk); });
 }
 
 }  // namespace

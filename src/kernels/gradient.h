@@ -9,6 +9,7 @@
 namespace ndpool {
 namespace {
 
+// dy and the winners of a tile, with zero gradient outside the output.
 template <class S, class T>
 class GradientLoader {
  public:

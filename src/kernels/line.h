@@ -138,21 +138,16 @@ int64_t line_gather(const Work& work, const Backward& plan, void* scratch, int64
   constexpr int64_t kAtOnce = 2048;  // cells at least: outer cells can be small
   char* free = static_cast<char*>(scratch);
   const Line<S, T> line(work, plan, free);
-  WinnerCheck check(work, plan);
-  Walk walk(work, plan, begin);
-  int64_t seen = -1, done = -1, reached = 0;  // cells that were written, and checked
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (walk.number != seen) check.look_at(walk);
-    seen = walk.number;
-    if (const int64_t bad = check(walk, nullptr, 0)) return bad;
-    const auto [from, to] = check.cells();
-    if (done < 0) done = walk.x + from;
-    reached = walk.x + to;
-    if (reached - done < kAtOnce && item + 1 < end) continue;
-    line.write(done, reached);
-    done = reached;
-  }
-  return 0;
+  int64_t done = -1;  // cells that were written
+  return write_checked(work, plan, begin, end,
+                       [&](const Walk& walk, const WinnerCheck& check, int64_t item) {
+                         const auto [from, to] = check.cells();
+                         if (done < 0) done = walk.x + from;
+                         const int64_t checked = walk.x + to;
+                         if (checked - done < kAtOnce && item + 1 < end) return;
+                         line.write(done, checked);
+                         done = checked;
+                       });
 }
 
 }  // namespace

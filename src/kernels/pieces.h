@@ -46,13 +46,9 @@ int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, 
   for (int a = 0; a < work.axes; ++a) outputs *= work.axis[a].out;
   const auto there =
       static_cast<__mmask16>(bits_between(0, least(sizeof(T) == 8 ? 8 : 16, outputs)));
-  WinnerCheck check(work, plan);
-  Walk walk(work, plan, begin);
-  check.look_at(walk);
   Ahead<false> next_dy;
   Ahead<true> next_dx;
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (const int64_t bad = check(walk, nullptr, 0)) return bad;
+  return write_checked(work, plan, begin, end, [&](const Walk& walk, const WinnerCheck&, int64_t) {
     const S* dy = static_cast<const S*>(work.source) + walk.y;
     const auto* winners = static_cast<const uint8_t*>(work.winners) + walk.winners;
     S* dx = static_cast<S*>(work.result) + walk.x;
@@ -63,8 +59,7 @@ int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, 
       const __m128i beside = _mm_maskz_loadu_epi8(there, winners + piece.y);
       ask<S, T>(dx + piece.x, dy + piece.y, there, beside, piece);
     }
-  }
-  return 0;
+  });
 }
 
 }  // namespace

@@ -64,9 +64,7 @@ class Runs {
   bool rows(int a, const S* x, int64_t number, const Look& look) const {
     const Axis& along = work_.axis[a];
     number *= along.kernel;
-    const int64_t from = begin_[a] < 0 ? ceil_div(-begin_[a], along.dilation) : 0;
-    const int64_t over = begin_[a] + (along.kernel - 1) * along.dilation - along.n + 1;
-    const int64_t to = along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0);
+    const auto [from, to] = taps_inside(along, begin_[a]);
     if (a == last_) return look(x + begin_[a] + from, to - from, number + from);
     for (int64_t t = from; t < to; ++t) {
       const S* row = x + (begin_[a] + t * along.dilation) * along.x_step;

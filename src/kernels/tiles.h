@@ -12,6 +12,14 @@ inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0); }  // b > 0
 
+// The taps, from the first on and before the second, that lie inside the input along an axis where
+// the window begins at `start`.
+inline std::pair<int64_t, int64_t> taps_inside(const Axis& along, int64_t start) {
+  const int64_t over = start + (along.kernel - 1) * along.dilation - along.n + 1;
+  return {start < 0 ? ceil_div(-start, along.dilation) : 0,
+          along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0)};
+}
+
 template <class T>
 T* carve(char*& scratch, int64_t count) {
   T* start = reinterpret_cast<T*>(scratch);

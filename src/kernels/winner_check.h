@@ -271,12 +271,26 @@ class WinnerCheck {
   const uint8_t* table_[kMostAxes];  // of the axes before the last along which the row is border
 };
 
+// All items, by a way that writes each after its winners were checked.
+template <class Write>
+int64_t write_checked(const Work& work, const Backward& plan, int64_t begin, int64_t end,
+                      const Write& write) {
+  WinnerCheck check(work, plan);
+  Walk walk(work, plan, begin);
+  int64_t seen = -1;
+  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
+    if (walk.number != seen) check.look_at(walk);
+    seen = walk.number;
+    if (const int64_t bad = check(walk, nullptr, 0)) return bad;
+    write(walk, check, item);
+  }
+  return 0;
+}
+
 // Whether the winners along the last pooled axis stand next to each other.
 inline bool by_rows(const Work& work) {
   return work.inner == 1 && work.axis[work.axes - 1].winner_step == 1;
 }
-
-// dy and the winners of a tile, with zero gradient outside the output.
 
 }  // namespace
 }  // namespace ndpool
