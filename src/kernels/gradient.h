@@ -367,7 +367,7 @@ class Scatter {
     // from a page or two on the processor does as well by itself, unless all is far away
     const int64_t bytes = cells * int64_t{sizeof(T)};
     const bool far = bytes * work_.outer_count > 8 << 20;
-    const bool ahead = kCount > 1 && bytes <= (far ? 16 << 10 : 8 << 10);
+    const bool ahead = kCount > 1 && bytes <= (far ? 40 << 10 : 8 << 10);
     const int64_t lines = ceil_div(cells * static_cast<int64_t>(sizeof(S)), 64);
     const int64_t per_block = ceil_div(lines, ceil_div(count, kBlock));
     for (int64_t i = 0, line = 0; i < count; i += kBlock, line += per_block) {

@@ -18,10 +18,12 @@ constexpr int64_t kSideBySide = 2;          // vectors that go so, as in Running
 constexpr int64_t kBandBytes = 4 << 10;     // of a band of rows: with its copies in L1
 constexpr int64_t kChunk = 2048;            // outputs: from the last pass to the result in L1
 constexpr int64_t kMostChecked = 1 << 16;   // outputs times axes whose taps are listed one by one
-constexpr int64_t kSmallBytes = 13 << 10;   // an outer cell that is best scattered
-constexpr int64_t kScatterRow = 1024;       // outputs read at a time
-constexpr int64_t kMostListed = 1 << 16;    // window cells whose taps are listed, not divided
-constexpr int64_t kMostAllowed = 1 << 15;   // outputs whose winners are checked by their bits
+// An outer cell that is best scattered: which costs the same for each output, where a gather goes
+// over as many cells at once as there are lanes.
+constexpr int64_t kSmallBytes = 40 << 10, kSmallOfPairs = 16 << 10, kSmallOfBytes = 4 << 10;
+constexpr int64_t kScatterRow = 1024;          // outputs read at a time
+constexpr int64_t kMostListed = 1 << 16;       // window cells whose taps are listed, not divided
+constexpr int64_t kMostAllowed = 1 << 15;      // outputs whose winners are checked by their bits
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
 
 // How much of a tile along this axis is not repeated in the next one: worth keeping high.
@@ -471,7 +473,10 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
   // planes of 20x20 to 112x112: small planes are for the scatter, whatever the window.
   const double bytes_behind = cells_behind * element_bytes;
   const bool one_tile = bytes_behind <= kMostTileBytes / (2 * kTogether);
-  const bool small = plan.found_run && bytes_behind <= kSmallBytes;
+  const int64_t most_small = element_bytes == 1   ? kSmallOfBytes
+                             : element_bytes == 2 ? kSmallOfPairs
+                                                  : kSmallBytes;
+  const bool small = plan.found_run && bytes_behind <= static_cast<double>(most_small);
   plan.spread = work.winner_bytes == 1 && work.inner == 1 && tiled(work) &&
                 work.axis[work.axes - 1].kernel == 2;
   const int64_t taps = one_tile ? 9 * combinations : 4 * lanes;
