@@ -31,6 +31,9 @@ def wide(seed):
         "padding": tuple(rng.choice((0, k // 2)) for k in kernel),
         "ceil_mode": rng.random() < 0.2,
     }
+    if rng.random() < 0.2:  # the windows of networks
+        side = rng.choice((2, 3))
+        words |= {"kernel_size": tuple(min(n, side) for n in shape[1:]), "stride": 2}
     if rng.random() < 0.3:  # channels last
         shape.append(rng.randint(1, 70))
         words["axes"] = tuple(range(1, 1 + d))

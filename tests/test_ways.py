@@ -91,6 +91,33 @@ WAYS = {  # name: shape, words
         (2, 7, 20, 33),
         {"kernel_size": 3, "stride": (1, 2, 2), "padding": 1, "axes": (1, 2, 3)},
     ),
+    "pairs of cells, padded": ((2, 3, 41, 150), OVERLAPPING),
+    "pairs, none in padding": ((2, 3, 40, 141), {"kernel_size": 3, "stride": 2}),
+    "pairs in planes of one vector": ((2, 5, 60, 21), OVERLAPPING),
+    "pairs with cells in no window": (
+        (2, 52, 54),
+        {"kernel_size": 3, "stride": 2, "axes": PLANES},
+    ),
+    "pairs in bands of a large plane": ((1, 300, 310), {**OVERLAPPING, "axes": PLANES}),
+    "pairs of volumes": (
+        (2, 9, 40, 43),
+        {"kernel_size": 3, "stride": 2, "padding": 1, "axes": (1, 2, 3)},
+    ),
+    "pairs of volumes, dilated along the first axis": (
+        (1, 12, 40, 43),
+        {
+            "kernel_size": (4, 3, 3),
+            "stride": (3, 2, 2),
+            "dilation": (2, 1, 1),
+            "padding": ((3, 2), (0, 1), (2, 1)),
+            "axes": (1, 2, 3),
+        },
+    ),
+    "pairs of one window each": ((2, 3, 40, 150), {"kernel_size": 2}),
+    "pairs of one window each, of volumes": (
+        (2, 4, 40, 150),
+        {"kernel_size": 2, "axes": (1, 2, 3)},
+    ),
     "running maxima": ((3, 33, 70), {"kernel_size": 11, "padding": 5, "stride": 1, "axes": PLANES}),
     "running maxima, dilated": (
         (2, 50, 61),

@@ -30,15 +30,11 @@ class Beside {
     const Tap* tap = taps_;
     for (int64_t o = 0; o < outputs_; ++o) {
       const Output& output = output_[o];
-      Vec<T> best = cells(x + tap->cell, count);
-      Vec<Winner<T>> winner = broadcast(tap->winner);
+      Best<T> best{cells(x + tap->cell, count), broadcast(tap->winner)};
       for (++tap; tap < taps_ + output.end; ++tap) {
-        const Vec<T> next = cells(x + tap->cell, count);
-        const auto wins = beats<T>(next, best);
-        best = pick(wins, next, best);
-        winner = pick(wins, broadcast(tap->winner), winner);
+        fold_in<false, true, T>(best, cells(x + tap->cell, count), broadcast(tap->winner));
       }
-      put(walk, output, best, winner, count);
+      put(walk, output, best, count);
     }
   }
 
@@ -101,21 +97,21 @@ class Beside {
     return load_cells<S, T>(lanes);
   }
 
-  inline void put(const Walk& walk, const Output& output, Vec<T> best, Vec<Winner<T>> winner,
+  inline void put(const Walk& walk, const Output& output, const Best<T>& best,
                   int64_t count) const {
     S* y = static_cast<S*>(work_.result) + walk.y + output.y;
     if (lanes_.y_step == 1) {
-      put_cells<S, T>(y, best, first_bits(count));
+      put_cells<S, T>(y, best.value, first_bits(count));
     } else {
       S found[L];
-      put_cells<S, T>(found, best);
+      put_cells<S, T>(found, best.value);
       for (int64_t lane = 0; lane < count; ++lane) y[lane * lanes_.y_step] = found[lane];
     }
     if (!work_.winners) return;
     uint8_t* to = static_cast<uint8_t*>(work_.winners) + walk.winners + output.winner;
-    if (lanes_.winner_step == 1) return store_bytes<T>(to, winner, first_bits(count));
+    if (lanes_.winner_step == 1) return store_bytes<T>(to, best.winner, first_bits(count));
     Winner<T> found[L];
-    store(found, winner);
+    store(found, best.winner);
     for (int64_t lane = 0; lane < count; ++lane) {
       to[lane * lanes_.winner_step] = static_cast<uint8_t>(found[lane]);
     }

@@ -129,6 +129,16 @@ class Pooling {
       work_.padded |= before[i] > 0 || end >= shape_[axis];
     }
     work_.winner_bytes = work_.cells <= 1 << 8 ? 1 : work_.cells <= 1 << 16 ? 2 : 4;
+    busy_work_ = work_;
+    busy_work_.axes = 0;
+    for (size_t i = 0; i < pooled_.size(); ++i) {
+      const Axis& along = work_.axis[i];
+      const bool idle = along.kernel == 1 && along.stride == 1 && along.before == 0 &&
+                        along.out == along.n && work_.cells > 1;
+      if (idle) continue;
+      busy_.push_back(pooled_[i]);
+      busy_work_.axis[busy_work_.axes++] = along;
+    }
     y_steps_.assign(y_shape_.size(), 1);
     x_steps_.assign(shape_.size(), 1);
     for (size_t i = shape_.size(); i-- > 1;) {
@@ -142,7 +152,7 @@ class Pooling {
     if (!kernel_exists(kind, backward)) return false;
     if (work_.cells == 1) return false;  // a copy
     // The largest inner run makes the largest tile; a plan for it can always shrink to one cell.
-    Work work = arranged_idle(x_steps_, y_steps_);
+    Work work = arranged_busy(x_steps_, y_steps_);
     if (backward) return backward_plan(work, kind) != nullptr;
     return forward_way(work, kind).kernel != nullptr;
   }
@@ -155,7 +165,7 @@ class Pooling {
   // and nothing done, where that takes x without gaps.
   bool forward(const Array& x, void* y, void* winners, int kind) {
     if (cells(y_shape_) == 0) return true;
-    Work work = arranged_idle(steps_of(x), y_steps_);
+    Work work = arranged_busy(steps_of(x), y_steps_);
     work.source = x.data();
     work.result = y;
     work.winners = winners;
@@ -171,7 +181,7 @@ class Pooling {
   // place of a winner that is no cell of its window inside the input.
   static constexpr int64_t kFine = -1;
   int64_t backward(const Array& dy, const void* winners, void* dx, int kind) {
-    Work work = arranged_idle(x_steps_, steps_of(dy));
+    Work work = arranged_busy(x_steps_, steps_of(dy));
     work.source = dy.data();
     work.result = dx;
     work.winners = const_cast<void*>(winners);  // only read
@@ -181,13 +191,14 @@ class Pooling {
     work.find_cells = kernels.find_cells;
     work.find_places = kernels.find_places;
     const Kernels& scattering = kernels.scatter[kind] ? kernels : kernels_baseline;
-    const auto kernel = (plan->in_pieces ? kernels.pieces
-                         : plan->across  ? kernels.across_backward
-                         : plan->line    ? kernels.line
-                         : plan->spread  ? kernels.spread
-                         : plan->gather  ? kernels.gather
-                         : plan->by_rows ? scattering.scatter_rows
-                                         : scattering.scatter)[kind];
+    const auto kernel = (plan->in_pieces  ? kernels.pieces
+                         : plan->across   ? kernels.across_backward
+                         : plan->in_pairs ? kernels.pairs
+                         : plan->line     ? kernels.line
+                         : plan->spread   ? kernels.spread
+                         : plan->gather   ? kernels.gather
+                         : plan->in_rows  ? scattering.scatter_rows
+                                          : scattering.scatter)[kind];
     const int64_t bytes =
         cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
     return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;
@@ -301,20 +312,9 @@ class Pooling {
   }
 
   // The same where axes whose windows are single cells, one for each output, are batch axes.
-  Work arranged_idle(const std::vector<int64_t>& x_steps,
+  Work arranged_busy(const std::vector<int64_t>& x_steps,
                      const std::vector<int64_t>& y_steps) const {
-    std::vector<int64_t> pooled;
-    Work work = work_;
-    work.axes = 0;
-    for (size_t i = 0; i < pooled_.size(); ++i) {
-      const Axis& along = work_.axis[i];
-      const bool idle = along.kernel == 1 && along.stride == 1 && along.before == 0 &&
-                        along.out == along.n && work_.cells > 1;
-      if (idle) continue;
-      pooled.push_back(pooled_[i]);
-      work.axis[work.axes++] = along;
-    }
-    return arranged(x_steps, y_steps, pooled, work);
+    return arranged(x_steps, y_steps, busy_, busy_work_);
   }
 
   Work arranged(const std::vector<int64_t>& x_steps, const std::vector<int64_t>& y_steps,
@@ -423,7 +423,8 @@ class Pooling {
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
     const Kernels& kernels = *chosen.load();
-    enum Way { kAny, kLine, kPieces, kAcross, kRows, kRowsOfHalves };
+    enum Way { kAny, kLine, kPieces, kAcross, kPairs, kPairsOfHalves, kRows, kRowsOfHalves };
+    const bool halves = kind == kF16 || kind == kBF16;
     const auto made = [&](Way way, auto make) {
       const Key key{way, bytes, lanes, threads, work.inner, work.outer_count};
       const auto found = backwards_.find(key);
@@ -447,10 +448,15 @@ class Pooling {
       const auto plan = made(kAcross, [&](auto& p) { return make_gather_across(work, bytes, p); });
       if (plan) return plan;
     }
+    if (kernels.pairs[kind] && work.axis[work.axes - 1].y_step == 1) {
+      const auto plan = made(halves ? kPairsOfHalves : kPairs, [&](auto& p) {
+        return make_pairs(work, bytes, halves || bytes < 4, p);
+      });
+      if (plan) return plan;
+    }
     const auto any =
         made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });
     if (any && (any->gather || any->found_run)) return any;
-    const bool halves = kind == kF16 || kind == kBF16;
     const auto rows = made(halves ? kRowsOfHalves : kRows, [&](auto& p) {
       return make_scatter_rows(work, bytes, !halves, threads, p);
     });
@@ -459,6 +465,8 @@ class Pooling {
 
   std::vector<int64_t> shape_, y_shape_, x_steps_, y_steps_, pooled_;
   Work work_{};
+  std::vector<int64_t> busy_;  // the pooled axes but those whose windows are single cells
+  Work busy_work_;             // with these alone
   std::mutex lock_;
   std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_;
   std::map<Key, std::shared_ptr<const BackwardPlan>> backwards_;

@@ -20,6 +20,9 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
   if constexpr (!std::is_same_v<S, T> && std::is_same_v<T, int16_t>) {
     return in_order(load_masked(reinterpret_cast<const int16_t*>(from), bits, in_order(low)));
   }
+  if constexpr (!std::is_same_v<S, T> && std::is_same_v<T, float>) {
+    return pick(static_cast<__mmask16>(bits), widened_some(from, bits), broadcast(low));
+  }
 #endif
   T cells[kLanes<T>];
   for (int lane = 0; lane < kLanes<T>; ++lane) {
@@ -57,27 +60,6 @@ class Seen {
   decltype(unordered<T>(Vec<T>{}, Vec<T>{})) nan_{};
   std::conditional_t<kIntegers, Disorder<S>, None> disorder_;
 };
-
-template <class T>
-struct Best {
-  Vec<T> value;
-  Vec<Winner<T>> winner;
-};
-
-// `next`, unless what was found before is as good.
-template <bool kClean, bool kWinners, class T>
-inline void fold_in(Best<T>& best, Vec<T> next, Vec<Winner<T>> winner) {
-  if constexpr (kClean && !kWinners) {
-    best.value = greater<T>(next, best.value);
-  } else {
-    const auto wins = [&] {
-      if constexpr (kClean) return above<T>(next, best.value);
-      if constexpr (!kClean) return beats<T>(next, best.value);
-    }();
-    best.value = pick(wins, next, best.value);
-    if constexpr (kWinners) best.winner = pick(wins, winner, best.winner);
-  }
-}
 
 // What the vectors at the edges of a row need: there, some windows reach out of the row.
 template <class T>
@@ -190,24 +172,26 @@ class Direct {
     uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
     const auto go = [&](auto clean, auto has_winners) {
       if constexpr (clean()) {
-        const int64_t kernel = along_.dilation == 1 ? along_.kernel : 0;
-        const bool square = rows_ == kernel;
+        constexpr bool kWinners = has_winners();
         // with winners, taps of one byte and pairs of cells are sooner sorted than compared in
         // pairs
-        if constexpr (sizeof(T) == 2 || (sizeof(T) == 1 && !has_winners())) {
-          if (kernel == 3 && square) return packed<has_winners(), 3, 3>(x + start_, to, winners);
-          if (kernel == 3) return packed<has_winners(), 3, 0>(x + start_, to, winners);
-        } else {
-          if (kernel == 3 && square)
-            return vectors<true, has_winners(), 3, 3>(x + start_, to, winners);
-          if (kernel == 3) return vectors<true, has_winners(), 3, 0>(x + start_, to, winners);
-        }
-        if constexpr (sizeof(T) <= 2 && !has_winners()) {
-          if (kernel == 2 && square) return packed<false, 2, 2>(x + start_, to, winners);
-        } else {
-          if (kernel == 2 && square)
-            return vectors<true, has_winners(), 2, 2>(x + start_, to, winners);
-        }
+        constexpr bool kPack3 = sizeof(T) == 2 || (sizeof(T) == 1 && !kWinners);
+        constexpr bool kPack2 = sizeof(T) <= 2 && !kWinners;
+        const int64_t kernel = along_.dilation == 1 ? along_.kernel : 0;
+        const bool square = rows_ == kernel;
+        const auto fold = [&](auto pack, auto of_row, auto of_rows) {
+          if constexpr (pack())
+            return packed<kWinners, of_row(), of_rows()>(x + start_, to, winners);
+          if constexpr (!pack()) {
+            return vectors<true, kWinners, of_row(), of_rows()>(x + start_, to, winners);
+          }
+        };
+        constexpr std::integral_constant<int, 0> any;
+        constexpr std::integral_constant<int, 2> two;
+        constexpr std::integral_constant<int, 3> three;
+        if (kernel == 3 && square) return fold(std::bool_constant<kPack3>{}, three, three);
+        if (kernel == 3) return fold(std::bool_constant<kPack3>{}, three, any);
+        if (kernel == 2 && square) return fold(std::bool_constant<kPack2>{}, two, two);
       }
       return vectors<clean(), has_winners(), 0, 0>(x + start_, to, winners);
     };
@@ -244,18 +228,19 @@ class Direct {
     Seen<S, T> seen;
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
       ask_ahead(x, to + o);
-      if (o == edge->at) {
-        const auto best = window<kClean, kWinners, true, kKernel, kRows>(x, *edge, seen);
-        put_cells<S, T>(to + o, best.value, edge->store);
-        if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
-        ++edge;
-      } else {
-        const auto best = window<kClean, kWinners, false, kKernel, kRows>(x, *edge, seen);
-        put_cells<S, T>(to + o, best.value);
-        if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
-      }
+      const bool at_edge = o == edge->at;
+      const auto best = at_edge ? window<kClean, kWinners, true, kKernel, kRows>(x, *edge, seen)
+                                : window<kClean, kWinners, false, kKernel, kRows>(x, *edge, seen);
+      put<kWinners>(to + o, shifted(winners, o), best, at_edge ? edge->store : ~uint64_t{0});
+      edge += at_edge;
     }
     return !kClean || !seen;
+  }
+
+  template <bool kWinners>
+  static inline void put(S* to, uint8_t* winners, const Best<T>& best, uint64_t bits) {
+    put_cells<S, T>(to, best.value, bits);
+    if constexpr (kWinners) store_bytes<T>(winners, best.winner, bits);
   }
 
   // The same of two or three cells in a row, of one or two bytes each.
@@ -271,8 +256,8 @@ class Direct {
       const bool at_edge = o == edge->at, last = o + L >= count;
       Best<T> best;
       if constexpr (kWinners) {
-        best = at_edge ? packed_window<kKernel, kRows, true>(x, *edge, last, seen)
-                       : packed_window<kKernel, kRows, false>(x, *edge, last, seen);
+        best = at_edge ? packed_window<kRows, true>(x, *edge, last, seen)
+                       : packed_window<kRows, false>(x, *edge, last, seen);
       } else {
         const auto& following = edge[at_edge];
         if constexpr (kKernel == 3) {
@@ -289,14 +274,8 @@ class Direct {
         pairs = next;
       }
       seen.look_for_high(best.value);
-      if (at_edge) {
-        put_cells<S, T>(to + o, best.value, edge->store);
-        if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, edge->store);
-        ++edge;
-      } else {
-        put_cells<S, T>(to + o, best.value);
-        if constexpr (kWinners) store_bytes<T>(winners + o, best.winner, ~uint64_t{0});
-      }
+      put<kWinners>(to + o, shifted(winners, o), best, at_edge ? edge->store : ~uint64_t{0});
+      edge += at_edge;
     }
     return !seen;
   }
@@ -330,7 +309,8 @@ class Direct {
     return best;
   }
 
-  template <int kKernel, int kRows, bool kEdge>
+  // Of three cells in a row.
+  template <int kRows, bool kEdge>
   inline Best<T> packed_window(const S* x, const Edge<T>& edge, bool last, Seen<S, T>& seen) const {
     typename Packed<T>::Keys low, high;
     const auto take = [&](const Pair& pairs, int64_t tap, auto second) {
@@ -345,11 +325,9 @@ class Direct {
       seen.look_for_low(pairs.low);
       seen.look_for_low(pairs.high);
       take(pairs, add_[r], std::true_type{});
-      if constexpr (kKernel == 3) {
-        const Pair third = cells<false, kEdge>(x + offset_[r] + 2, edge.load[2], seen);
-        if (last) seen.look_for_low(third.high), seen.look_for_low(third.low);
-        take(third, add_[r] + 2, std::false_type{});
-      }
+      const Pair third = cells<false, kEdge>(x + offset_[r] + 2, edge.load[2], seen);
+      if (last) seen.look_for_low(third.high), seen.look_for_low(third.low);
+      take(third, add_[r] + 2, std::false_type{});
     }
     Best<T> best;
     best.value = Packed<T>::high_halves(low.best(), high.best());

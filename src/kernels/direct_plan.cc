@@ -230,23 +230,65 @@ bool make_across(const Work& work, int element_bytes, Forward& plan) {
   return true;
 }
 
-bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan) {
-  if (work.inner * element_bytes < 2 * kLeastAcross || work.inner_x_step != 1 ||
-      work.inner_y_step != 1 || far_away(work) || work.winner_bytes != 1) {
-    return false;
-  }
-  int64_t asked = 1;  // windows that a cell is in
+namespace {
+
+// Whether a scatter of small outer cells takes less than the pairs of their cells. A vector of
+// these costs as much as so many outputs: measured on planes of 13x13 to 112x112.
+bool few_pairs(const Work& work, int element_bytes) {
+  if (!small_enough(work, element_bytes)) return false;
+  const int64_t cost = element_bytes == 1 ? 16 : 9, lanes = 64 / element_bytes;
+  int64_t vectors = 1, outputs = 1;
   for (int a = 0; a < work.axes; ++a) {
+    vectors *= ceil_div(work.axis[a].n, a < work.axes - 1 ? 2 : 2 * lanes);
+    outputs *= work.axis[a].out;
+  }
+  return cost * vectors > outputs;
+}
+
+// Plan for AskedRows over the first axes: `axes` of them. False where cells ask too many windows.
+bool make_asked_rows(const Work& work, int axes, int element_bytes, BackwardPlan& plan) {
+  int64_t asked = 1;  // windows that a cell is in
+  for (int a = 0; a < axes; ++a) {
     const Axis& along = work.axis[a];
     asked *= ((along.kernel - 1) * along.dilation + along.stride) / along.stride;
     if (asked > kMostAsked) return false;
   }
   cut_first(work, element_bytes, plan);
   list_offsets(work, plan);
-  plan.across = true;
-  const int64_t cells = work.axis[work.axes - 1].n;
+  if (axes == 0) return true;
+  const int64_t cells = work.axis[axes - 1].n;
   plan.scratch = carved(cells * kMostAsked, 3 * 8) + carved(cells, 8);
-  if (plan.scratch > kMostLineBytes) return false;
+  return plan.scratch <= kMostLineBytes;
+}
+
+}  // namespace
+
+bool make_pairs(const Work& work, int element_bytes, bool narrow, BackwardPlan& plan) {
+  if (work.inner != 1 || work.axes < 2 || far_away(work) || work.winner_bytes != 1) return false;
+  const Axis& last = work.axis[work.axes - 1];
+  const Axis& before = work.axis[work.axes - 2];
+  for (const Axis* along : {&before, &last}) {
+    if (along->kernel != last.kernel || along->stride != 2 || along->dilation != 1) return false;
+  }
+  const bool two = narrow && last.kernel == 2 && last.before == 0 && before.before == 0;
+  if (last.kernel != 3 && !two) return false;
+  if (last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 ||
+      last.before % 2 != before.before % 2 || few_pairs(work, element_bytes) ||
+      !make_asked_rows(work, work.axes - 2, element_bytes, plan)) {
+    return false;
+  }
+  if (const int64_t run = run_of_winners(work)) keep_allowed(work, run, plan);
+  plan.in_pairs = true;
+  return true;
+}
+
+bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan) {
+  if (work.inner * element_bytes < 2 * kLeastAcross || work.inner_x_step != 1 ||
+      work.inner_y_step != 1 || far_away(work) || work.winner_bytes != 1 ||
+      !make_asked_rows(work, work.axes, element_bytes, plan)) {
+    return false;
+  }
+  plan.across = true;
   return true;
 }
 

@@ -80,15 +80,13 @@ template <class S>
 class Disorder {
  public:
   void look(Vec<int16_t> values) {
-    highest_ = values > highest_ ? values : highest_;
-    lowest_ = values < lowest_ ? values : lowest_;
-    const auto bits = (Vec<uint16_t>)values;  // of those, -0.0 has the highest
-    highest_bits_ = bits > highest_bits_ ? bits : highest_bits_;
+    look_for_low(values);
+    look_for_high(values);
   }
   // The same in two steps: of all values, and of the highest of each of any groups of them.
   void look_for_low(Vec<int16_t> values) {
     lowest_ = values < lowest_ ? values : lowest_;
-    const auto bits = (Vec<uint16_t>)values;
+    const auto bits = (Vec<uint16_t>)values;  // of those, -0.0 has the highest
     highest_bits_ = bits > highest_bits_ ? bits : highest_bits_;
   }
   void look_for_high(Vec<int16_t> values) { highest_ = values > highest_ ? values : highest_; }
@@ -227,7 +225,64 @@ inline void narrow_run(Brain* to, const float* from, int64_t count) {
 }
 #endif
 
+// The best values so far of windows side by side, and which cells they are.
+template <class T>
+struct Best {
+  Vec<T> value;
+  Vec<Winner<T>> winner;
+};
+
+// `next`, unless what was found before is as good. kClean: there is no NaN in either.
+template <bool kClean, bool kWinners, class T>
+inline void fold_in(Best<T>& best, Vec<T> next, Vec<Winner<T>> winner) {
+  if constexpr (kClean && !kWinners) {
+    best.value = greater<T>(next, best.value);
+  } else {
+    const auto wins = [&] {
+      if constexpr (kClean) return above<T>(next, best.value);
+      if constexpr (!kClean) return beats<T>(next, best.value);
+    }();
+    best.value = pick(wins, next, best.value);
+    if constexpr (kWinners) best.winner = pick(wins, winner, best.winner);
+  }
+}
+
+#if defined(NDPOOL_AVX512)
+// Two vectors in turn, narrowed; a NaN in them is quiet.
+template <class S>
+inline Vec<uint16_t> halves_in_turn(Vec<float> a, Vec<float> b) {
+  __m512i low, high;
+  if constexpr (std::is_same_v<S, Half>) {
+    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    low = _mm512_cvtepu16_epi32(_mm512_maskz_cvtps_ph(0xffff, a, kNearest));
+    high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_maskz_cvtps_ph(0xffff, b, kNearest)), 16);
+  } else {
+    const auto rounded = [](Vec<float> values) {  // as in `narrow`, but for NaN
+      const __m512i bits = _mm512_castps_si512(values);
+      const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+      const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+      const __mmask16 number = _mm512_cmp_ps_mask(values, values, _CMP_ORD_Q);
+      return _mm512_mask_add_epi32(bits, number, bits, half);
+    };
+    low = _mm512_srli_epi32(rounded(a), 16);
+    high = _mm512_and_si512(rounded(b), _mm512_set1_epi32(static_cast<int>(0xffff0000)));
+  }
+  return (Vec<uint16_t>)_mm512_or_si512(low, high);
+}
+#endif
+
 // ---- lanes from the user's cells, and back ----
+
+#if defined(NDPOOL_AVX512)
+// The lanes whose bits are set; nothing else is read.
+inline Vec<float> widened_some(const Half* from, uint64_t bits) {
+  return widen_16(_mm256_maskz_loadu_epi16(static_cast<__mmask16>(bits), from));
+}
+inline Vec<float> widened_some(const Brain* from, uint64_t bits) {
+  const __m256i brains = _mm256_maskz_loadu_epi16(static_cast<__mmask16>(bits), from);
+  return (Vec<float>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(brains), 16);
+}
+#endif
 
 template <class S, class T>
 inline Vec<T> load_cells(const S* from) {
@@ -281,6 +336,33 @@ inline void put_cells(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
       if (bits >> lane & 1) to[lane] = stored[lane];
     }
   }
+}
+
+// The cells of two vectors in turn, or as many of them as are asked for.
+template <class S, class T>
+__attribute__((always_inline)) inline void store_pairs(S* to, int64_t count, Vec<T> a, Vec<T> b) {
+  constexpr int L = kLanes<T>;
+  const Vec<T> low = interleaved<T, 0>(a, b), high = interleaved<T, 1>(a, b);
+  if (count >= 2 * L) {
+    put_cells<S, T>(to, low);
+    put_cells<S, T>(to + L, high);
+  } else {
+    put_cells<S, T>(to, low, first_bits(count));
+    if (count > L) put_cells<S, T>(to + L, high, first_bits(count - L));
+  }
+}
+
+// The same of sums, in which a NaN is always quiet.
+template <class S, class T>
+__attribute__((always_inline)) inline void store_sums(S* to, int64_t count, Vec<T> a, Vec<T> b) {
+#if defined(NDPOOL_AVX512)
+  if constexpr (!std::is_same_v<S, T>) {
+    const auto halves = halves_in_turn<S>(a, b);
+    store_some(reinterpret_cast<uint16_t*>(to), halves, first_bits(count));
+    return;
+  }
+#endif
+  store_pairs<S, T>(to, count, a, b);
 }
 
 }  // namespace

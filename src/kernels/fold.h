@@ -20,43 +20,27 @@ namespace {
 template <class T, bool kClean, bool kWinners, bool kHaveWinners, int kUnroll, int kPerRow>
 inline void fold_block(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
                        const Pass& pass, int64_t apart) {
-  Vec<T> best[kUnroll];
-  Vec<Winner<T>> winner[kUnroll];
+  Best<T> best[kUnroll];
   const auto at = [&](int u, int64_t pitch) { return u / kPerRow * pitch + u % kPerRow * apart; };
-  const int64_t start = pass.offset[0], pitch = pass.from_pitch;
-  for (int u = 0; u < kUnroll; ++u) best[u] = load(from + start + at(u, pitch));
-  if constexpr (kWinners) {
-    const auto add = broadcast(static_cast<Winner<T>>(pass.add[0]));
-    for (int u = 0; u < kUnroll; ++u) {
-      winner[u] = add;
-      if constexpr (kHaveWinners) winner[u] += load(from_winner + start + at(u, pitch));
-    }
-  }
-  for (int64_t t = 1; t < pass.taps; ++t) {
+  const auto tap = [&](int64_t t, auto is_first) {
     const int64_t offset = pass.offset[t];
-    Vec<Winner<T>> add{};
-    if constexpr (kWinners) add = broadcast(static_cast<Winner<T>>(pass.add[t]));
+    const auto add = broadcast(static_cast<Winner<T>>(pass.add[t]));
     for (int u = 0; u < kUnroll; ++u) {
-      const Vec<T> next = load(from + offset + at(u, pitch));
-      if constexpr (kClean && !kWinners) {
-        best[u] = greater<T>(next, best[u]);
-        continue;
-      }
-      const auto wins = [&] {
-        if constexpr (kClean) return above<T>(next, best[u]);
-        if constexpr (!kClean) return beats<T>(next, best[u]);
-      }();
-      best[u] = pick(wins, next, best[u]);
-      if constexpr (kHaveWinners) {
-        winner[u] = pick(wins, load(from_winner + offset + at(u, pitch)) + add, winner[u]);
-      } else if constexpr (kWinners) {
-        winner[u] = pick(wins, add, winner[u]);
+      const int64_t here = offset + at(u, pass.from_pitch);
+      Best<T> next{load(from + here), add};
+      if constexpr (kHaveWinners) next.winner += load(from_winner + here);
+      if constexpr (is_first()) {
+        best[u] = next;
+      } else {
+        fold_in<kClean, kWinners, T>(best[u], next.value, next.winner);
       }
     }
-  }
+  };
+  tap(0, std::true_type{});
+  for (int64_t t = 1; t < pass.taps; ++t) tap(t, std::false_type{});
   for (int u = 0; u < kUnroll; ++u) {
-    store(to + at(u, pass.to_pitch), best[u]);
-    if constexpr (kWinners) store(to_winner + at(u, pass.to_pitch), winner[u]);
+    store(to + at(u, pass.to_pitch), best[u].value);
+    if constexpr (kWinners) store(to_winner + at(u, pass.to_pitch), best[u].winner);
   }
 }
 
@@ -135,7 +119,7 @@ class Running {
   Running(const Pass& pass, int64_t lo, int64_t hi, T low, T* ends, Winner<T>* end_winners)
       : pass_(pass), lo_(lo), hi_(hi), low_(low), ends_(ends), end_winners_(end_winners) {}
 
-  static constexpr int kVectors = 2, kCells = kVectors * kLanes<T>;
+  static constexpr int kVectors = kRunningVectors, kCells = kVectors * kLanes<T>;
 
   // Writes up to two vectors more than the last row, as the first of those side by side come last.
   void write(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner) const {
@@ -153,58 +137,47 @@ class Running {
 
  private:
   struct Bests {
-    Vec<T> value[kVectors];
-    Vec<Winner<T>> winner[kVectors];
+    Best<T> of[kVectors];
   };
 
   // The cells at place j of the chain. Winners are counted from the chain's beginning.
   inline Bests cells(const T* from, const Winner<T>* from_winner, int64_t j) const {
-    Bests found;
     const int64_t at = j * pass_.dilation * pass_.run;
-    for (int v = 0; v < kVectors; ++v) {
-      found.value[v] = load(from + at + v * kLanes<T>);
-      if constexpr (kWinners) {
-        found.winner[v] = broadcast(static_cast<Winner<T>>(j * pass_.weight));
-        if constexpr (kHaveWinners) found.winner[v] += load(from_winner + at + v * kLanes<T>);
-      }
+    Bests found = kept<kHaveWinners>(from + at, shifted(from_winner, at));
+    if constexpr (kWinners) {
+      for (auto& best : found.of)
+        best.winner += broadcast(static_cast<Winner<T>>(j * pass_.weight));
     }
     return found;
   }
 
   // The better of the two: the earlier, where they are equal.
-  static inline Bests better(const Bests& earlier, const Bests& later) {
-    Bests best;
+  static inline Bests better(Bests earlier, const Bests& later) {
     for (int v = 0; v < kVectors; ++v) {
-      if constexpr (kClean && !kWinners) {
-        best.value[v] = greater<T>(later.value[v], earlier.value[v]);
-        continue;
-      }
-      const auto wins = [&] {
-        if constexpr (kClean) return above<T>(later.value[v], earlier.value[v]);
-        if constexpr (!kClean) return beats<T>(later.value[v], earlier.value[v]);
-      }();
-      best.value[v] = pick(wins, later.value[v], earlier.value[v]);
-      if constexpr (kWinners) best.winner[v] = pick(wins, later.winner[v], earlier.winner[v]);
+      fold_in<kClean, kWinners, T>(earlier.of[v], later.of[v].value, later.of[v].winner);
     }
-    return best;
+    return earlier;
   }
 
   static inline void keep(T* to, Winner<T>* to_winner, const Bests& bests) {
     for (int v = 0; v < kVectors; ++v) {
-      store(to + v * kLanes<T>, bests.value[v]);
-      if constexpr (kWinners) store(to_winner + v * kLanes<T>, bests.winner[v]);
+      store(to + v * kLanes<T>, bests.of[v].value);
+      if constexpr (kWinners) store(to_winner + v * kLanes<T>, bests.of[v].winner);
     }
+  }
+  template <bool kStoredWinners>
+  static inline Bests kept(const T* from, const Winner<T>* from_winner) {
+    Bests found;
+    for (int v = 0; v < kVectors; ++v) {
+      found.of[v].value = load(from + v * kLanes<T>);
+      found.of[v].winner = Vec<Winner<T>>{};
+      if constexpr (kStoredWinners) found.of[v].winner = load(from_winner + v * kLanes<T>);
+    }
+    return found;
   }
 
   inline Bests end(int64_t i) const {
-    Bests found;
-    for (int v = 0; v < kVectors; ++v) {
-      found.value[v] = load(ends_ + i * kCells + v * kLanes<T>);
-      if constexpr (kWinners) {
-        found.winner[v] = load(end_winners_ + i * kCells + v * kLanes<T>);
-      }
-    }
-    return found;
+    return kept<kWinners>(ends_ + i * kCells, shifted(end_winners_, i * kCells));
   }
 
   // All windows of every dilation-th slot, from the slot `chain` on.
@@ -217,9 +190,7 @@ class Running {
     const auto put = [&](int64_t o, Bests best) {
       const int64_t at = o * dilation * pass_.run;
       if constexpr (kWinners) {
-        for (auto& winner : best.winner) {
-          winner -= broadcast(static_cast<Winner<T>>(o * pass_.weight));
-        }
+        for (auto& of : best.of) of.winner -= broadcast(static_cast<Winner<T>>(o * pass_.weight));
       }
       keep(to + at, shifted(to_winner, at), best);
     };
@@ -227,8 +198,7 @@ class Running {
       const int64_t next = first + window, last = least(next, outputs);
       int64_t j = least(next, hi) - 1;
       Bests best;
-      for (auto& value : best.value) value = broadcast(low_);
-      for (auto& winner : best.winner) winner = Vec<Winner<T>>{};
+      for (auto& of : best.of) of.value = broadcast(low_), of.winner = Vec<Winner<T>>{};
       for (int64_t i = last - 1; i > most(j, first - 1); --i) keep_end(i - first, best);
       if (j >= most(lo, first)) {
         best = cells(from, from_winner, j);
@@ -411,16 +381,15 @@ class Passes {
     Winner<T>* winners;  // or null
   };
 
-  // Where the last pass goes on, from a tile whose slots along the first axis count from `lo` to
-  // `hi`, where they are clipped.
+  // Where the last pass goes on, from a tile of which the slots from `lo` to `hi` along the first
+  // axis count.
   Cells operator()(T* tile, bool clean, int64_t lo, int64_t hi) {
     clean_ = clean;
     Cells from{tile, nullptr};
     int p = 0, buffer = 0;
     if (plan_.banded > 0) {
       const int64_t rows = plan_.pass[0].rows, slots = plan_.cut[0].slots;
-      const int64_t begin = plan_.clipped ? rows / slots * lo : 0;
-      const int64_t end = plan_.clipped ? rows / slots * hi : rows;
+      const int64_t begin = rows / slots * lo, end = rows / slots * hi;
       for (int64_t row = begin; row < end; row += plan_.band) {
         band(tile, row, least(plan_.band, end - row));
       }
@@ -432,8 +401,8 @@ class Passes {
       const Pass& pass = plan_.pass[p];
       const Cells& to = buffer_[buffer];
       if (pass.outputs > 0) {
-        plan_.clipped&& p + 2 == plan_.passes ? running(to, from, pass, lo, hi)
-                                              : running(to, from, pass, 0, INT64_MAX);
+        const bool of_first = plan_.folded && p + 2 == plan_.passes;
+        running(to, from, pass, of_first ? lo : 0, of_first ? hi : INT64_MAX);
       } else {
         folded(to, from, pass, pass.rows);
       }
@@ -513,10 +482,9 @@ int64_t fold_items(const Work& work, const Forward& plan, void* scratch, int64_t
       for (int64_t i = 0; i < plan.tile_cells; i += kLanes<T>) disorder.look(load(tile + i));
       if (disorder) return item;
     }
-    const auto [lo, hi] = plan.clipped ? loader.inside() : std::pair{int64_t{0}, int64_t{-1}};
-    const int64_t step = plan.cut[0].slot_step;
-    const bool clean =
-        hi < 0 ? !any_nan(tile, plan.tile_cells) : !any_nan(tile + lo * step, (hi - lo) * step);
+    const auto [lo, hi] = plan.clipped ? loader.inside() : std::pair{int64_t{0}, plan.cut[0].slots};
+    const int64_t step = plan.clipped ? plan.cut[0].slot_step : plan.tile_cells / hi;
+    const bool clean = !any_nan(tile + lo * step, (hi - lo) * step);
     const auto [from, from_winner] = passes(tile, clean, lo, hi);
     last_pass.write(walk, from, from_winner, clean);
   }

@@ -131,20 +131,6 @@ void gather(T* to, const T* dy, const uint8_t* winners, const Taps& taps, int64_
   for (; i < run; i += L) gather_block<T, 1>(to + i, dy + i, winners + i, taps);
 }
 
-// The cells of two vectors in turn, or as many of them as are asked for.
-template <class S, class T>
-__attribute__((always_inline)) inline void store_pairs(S* to, int64_t count, Vec<T> a, Vec<T> b) {
-  constexpr int L = kLanes<T>;
-  const Vec<T> low = interleaved<T, 0>(a, b), high = interleaved<T, 1>(a, b);
-  if (count >= 2 * L) {
-    put_cells<S, T>(to, low);
-    put_cells<S, T>(to + L, high);
-  } else {
-    put_cells<S, T>(to, low, first_bits(count));
-    if (count > L) put_cells<S, T>(to + L, high, first_bits(count - L));
-  }
-}
-
 // to[0] is the first cell of class a, to[1] the first of class b, and so in turn; those of class b
 // have their windows `further` on.
 template <class S, class T, int... kVector>
@@ -391,12 +377,7 @@ class Scatter {
   NDPOOL_RECURSIVE void axis(const Walk& walk, int a, int64_t y, int64_t winner, int64_t* start,
                              T* to) const {
     const Axis& along = work_.axis[a];
-    // the windows that reach the tile
-    const int64_t span = (along.kernel - 1) * along.dilation;
-    const int64_t before = tile_.begin(a) + along.before - span;
-    const int64_t lo = before > 0 ? ceil_div(before, along.stride) : 0;
-    const int64_t end = tile_.begin(a) + tile_.count(a) + along.before;
-    const int64_t hi = least(along.out, ceil_div(end, along.stride));
+    const auto [lo, hi] = windows_reaching(along, tile_.begin(a), tile_.begin(a) + tile_.count(a));
     for (int64_t o = lo; o < hi; ++o) {
       start[a] = o * along.stride - along.before - tile_.begin(a);
       const int64_t from = y + o * along.y_step, from_winner = winner + o * along.winner_step;

@@ -2,8 +2,8 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, runs.h, stretches.h, across.h, direct.h;
-// backward pieces.h, line.h, gather_across.h, scatter_rows.h); everything else goes by tiles
-// (fold.h; backward gradient.h).
+// backward pieces.h, line.h, gather_across.h, pairs.h, scatter_rows.h); everything else goes
+// by tiles (fold.h; backward gradient.h).
 
 #include "across.h"
 #include "beside.h"
@@ -12,6 +12,7 @@
 #include "gather_across.h"
 #include "gradient.h"
 #include "line.h"
+#include "pairs.h"
 #include "pieces.h"
 #include "runs.h"
 #include "scatter_rows.h"
@@ -86,7 +87,12 @@ const Kernels NDPOOL_ISA = {
      gather_across<uint64_t, uint64_t>, gather_across<uint64_t, uint64_t>,
      gather_across<Half, float>, gather_across<Brain, float>, gather_across<float, float>,
      gather_across<double, double>},
+    {nullptr, in_pairs<uint8_t, uint8_t>, in_pairs<uint8_t, uint8_t>, in_pairs<uint16_t, uint16_t>,
+     in_pairs<uint16_t, uint16_t>, in_pairs<uint32_t, uint32_t>, in_pairs<uint32_t, uint32_t>,
+     in_pairs<uint64_t, uint64_t>, in_pairs<uint64_t, uint64_t>, in_pairs<Half, float>,
+     in_pairs<Brain, float>, in_pairs<float, float>, in_pairs<double, double>},
 #else
+    {},
     {},
     {},
 #endif

@@ -10,28 +10,15 @@
 namespace ndpool {
 namespace {
 
+// The integer twice as wide as one of one or two bytes.
 template <class T>
-struct TwiceAsWide;
-template <>
-struct TwiceAsWide<int8_t> {
-  using type = int16_t;
-};
-template <>
-struct TwiceAsWide<uint8_t> {
-  using type = uint16_t;
-};
-template <>
-struct TwiceAsWide<int16_t> {
-  using type = int32_t;
-};
-template <>
-struct TwiceAsWide<uint16_t> {
-  using type = uint32_t;
-};
+using TwiceAsWide =
+    std::conditional_t<sizeof(T) == 1, std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>,
+                       std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>>;
 
 template <class T>
 struct Packed {
-  using Wide = typename TwiceAsWide<T>::type;
+  using Wide = TwiceAsWide<T>;
   using Lane = Vec<Wide>;
   static constexpr int kBits = 8 * static_cast<int>(sizeof(T));
   static constexpr std::make_integer_sequence<int, kLanes<T>> lanes{};

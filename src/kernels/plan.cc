@@ -14,7 +14,6 @@ constexpr int64_t kTapsAtOnce = 5;          // along one axis; beyond, by doubli
 constexpr int64_t kLeastWindow = 8;         // from here on by running maxima, where axes allow it
 constexpr int64_t kMostWindow = 1024;       // up to here
 constexpr int64_t kLeastRunning = 64;       // bytes of a slot of the last axis for that
-constexpr int64_t kSideBySide = 2;          // vectors that go so, as in Running
 constexpr int64_t kBandBytes = 4 << 10;     // of a band of rows: with its copies in L1
 constexpr int64_t kChunk = 2048;            // outputs: from the last pass to the result in L1
 constexpr int64_t kMostChecked = 1 << 16;   // outputs times axes whose taps are listed one by one
@@ -129,6 +128,14 @@ void list_windows(const Work& work, BackwardPlan& plan) {
   plan.windows.begin = keep(std::move(begin));
 }
 
+// The outputs of an outer cell, if their cells are found side by side; else 0.
+int64_t found_run(const Work& work) {
+  bool fit = work.winner_bytes <= 2 && cells_of(work) < 65536;
+  for (int a = 0; a < work.axes; ++a) fit &= work.axis[a].kernel < 1 << 15;  // find_cells divides
+  const int64_t run = fit ? run_of_winners(work) : 0;
+  return run * work.axes <= kMostChecked ? run : 0;
+}
+
 }  // namespace
 
 // For each offset in the window: its taps, and whether the windows at the borders have it inside
@@ -202,9 +209,9 @@ std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis)
 }
 
 void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan) {
-  bool first_cut = plan.inner_tiles > 1;
-  for (int a = 1; a < work.axes; ++a) first_cut |= plan.cut[a].tiles > 1;
-  if (work.cells > 32 || outputs == 0 || first_cut) return;
+  bool others_cut = plan.inner_tiles > 1;  // than the first axis
+  for (int a = 1; a < work.axes; ++a) others_cut |= plan.cut[a].tiles > 1;
+  if (work.cells > 32 || outputs == 0 || others_cut) return;
   const bool whole = plan.cut[0].tiles == 1 && outputs <= kMostAllowed;
   if (!whole) {
     outputs /= work.axis[0].out;
@@ -227,6 +234,22 @@ void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan) {
   } else {
     plan.allowed = keep(plan.kept_allowed);
   }
+}
+
+int64_t run_of_winners(const Work& work) {
+  int64_t run = work.inner;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    if (work.axis[a].winner_step != run) return 0;
+    run *= work.axis[a].out;
+  }
+  return run;
+}
+
+bool small_enough(const Work& work, int element_bytes) {
+  const int64_t most = element_bytes == 1   ? kSmallOfBytes
+                       : element_bytes == 2 ? kSmallOfPairs
+                                            : kSmallBytes;
+  return found_run(work) > 0 && cells_of(work) * element_bytes <= static_cast<double>(most);
 }
 
 bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan& plan) {
@@ -266,11 +289,11 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
   const auto runs = [&](int a) {
     const Axis& along = work.axis[a];
     const bool side_by_side = a < work.axes - 1 || work.inner * element_bytes >= kLeastRunning;
-    return side_by_side && along.stride == 1 && along.kernel >= kLeastWindow &&
+    return !plan.joint && side_by_side && along.stride == 1 && along.kernel >= kLeastWindow &&
            along.kernel <= kMostWindow;
   };
-  bool whole_classes = runs(0);
-  for (int a = 0; a < work.axes; ++a) whole_classes &= work.axis[a].stride == 1;
+  plan.clipped = runs(0);
+  for (int a = 0; a < work.axes; ++a) plan.clipped &= work.axis[a].stride == 1;
   const auto slots = [&](int a) {
     return plan.cut[a].tile * (as_is[a] ? work.axis[a].stride : 1) + halo[a];
   };
@@ -282,7 +305,7 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
     return cells;
   };
   // The tile, and where passes read and write; with running maxima few of its cells go further.
-  const double shares = whole_classes ? 2.5 : 4;
+  const double shares = plan.clipped ? 2.5 : 4;
   if (!shrink(work, plan.cut, plan.inner_tile, threads,
               [&] { return raw() * element_bytes * shares; })) {
     return false;
@@ -350,14 +373,13 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
       for (int i = 0; i < a; ++i) rows *= plan.cut[i].classes * plan.cut[i].slots;
       plan.last_step[a] = behind;
       if (runs(a)) {
-        plan.ends = std::max(plan.ends, along.kernel * kSideBySide);
+        plan.ends = std::max(plan.ends, along.kernel * kRunningVectors);
         plan.pass[plan.passes++] = {
             rows,    cut.slots * behind, cut.tile * behind, behind, along.kernel, nullptr,
             nullptr, cut.tile,           along.dilation,    weight};
         plan.buffer = std::max(plan.buffer, rows * cut.tile * behind);
         if (a == 0) {
           plan.folded = true;
-          plan.clipped = whole_classes;
           add_pass(1, 0, 0, 0, {0}, {0});
         }
         behind *= cut.tile;
@@ -441,7 +463,7 @@ bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int t
   plan.cut[0].tile = tile;
   plan.cut[0].tiles = ceil_div(first.n, tile);
   count_items(work, plan);
-  plan.by_rows = true;
+  plan.in_rows = true;
   plan.cells_in_all = in_place ? 0 : tile * step;
   plan.scratch = kScatterBands * (carved(kScatteredRow, 4) + carved(kScatteredRow, element_bytes)) +
                  carved(plan.cells_in_all, element_bytes);
@@ -459,24 +481,14 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     combinations = std::min(kFar, combinations * along.stride);
     classes *= std::min(along.stride, along.kernel);
   }
-  bool one_run = work.winner_bytes <= 2;
-  int64_t run = work.inner;
-  for (int a = work.axes - 1; a >= 0; --a) {
-    one_run &= work.axis[a].winner_step == run;
-    one_run &= work.axis[a].kernel < 1 << 15;  // as find_cells divides
-    run *= work.axis[a].out;
-  }
-  const double cells_behind = cells_of(work);
-  if (one_run && run * work.axes <= kMostChecked && cells_behind < 65536) plan.found_run = run;
+  const int64_t run = run_of_winners(work);
+  plan.found_run = found_run(work);
   // A gather looks at every tap for as many cells at once as there are lanes; a scatter at the
   // winner alone, one by one, and fast only where all of an outer cell is one tile. Measured on
   // planes of 20x20 to 112x112: small planes are for the scatter, whatever the window.
-  const double bytes_behind = cells_behind * element_bytes;
+  const double bytes_behind = cells_of(work) * element_bytes;
   const bool one_tile = bytes_behind <= kMostTileBytes / (2 * kTogether);
-  const int64_t most_small = element_bytes == 1   ? kSmallOfBytes
-                             : element_bytes == 2 ? kSmallOfPairs
-                                                  : kSmallBytes;
-  const bool small = plan.found_run && bytes_behind <= static_cast<double>(most_small);
+  const bool small = small_enough(work, element_bytes);
   plan.spread = work.winner_bytes == 1 && work.inner == 1 && tiled(work) &&
                 work.axis[work.axes - 1].kernel == 2;
   const int64_t taps = one_tile ? 9 * combinations : 4 * lanes;
@@ -535,7 +547,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     if (plan.cut[a].tiles > 1) plan.found_run = 0;
   }
   if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
-  if (plan.gather && work.padded && one_run) keep_allowed(work, run, plan);
+  if (plan.gather && work.padded && run > 0) keep_allowed(work, run, plan);
   if (plan.allowed || plan.few_allowed) plan.found_run = 0;
   if (plan.found_run) list_windows(work, plan);
   // cells of several tiles are counted in 16 bits

@@ -68,6 +68,10 @@ void list_offsets(const Work& work, BackwardPlan& plan);
 // Of each output along these axes, row-major, as bits: the cells of its window, of which there are
 // 32 at most, inside the input.
 std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis);
+// The outputs of an outer cell, if their winners are one run; else 0.
+int64_t run_of_winners(const Work& work);
+// Whether outer cells are so small that they are best scattered, if windows overlap.
+bool small_enough(const Work& work, int element_bytes);
 // Puts what winners are allowed into a plan whose tiles are made, where that is a short list and
 // `outputs`, of an outer cell, are one run.
 void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan);

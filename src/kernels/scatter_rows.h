@@ -97,10 +97,9 @@ class ScatterBand {
     sums_ = sums;
     y_ = walk.y;
     winner_ = walk.winners;
-    const int64_t before = begin + along.before - (along.kernel - 1) * along.dilation;
-    const int64_t end = ceil_div(begin + count + along.before, along.stride);
-    output_[0] = begin > 0 && before > 0 ? ceil_div(before, along.stride) : 0;
-    end_ = begin + count < along.n ? least(along.out, end) : along.out;
+    const auto [from, to] = windows_reaching(along, begin, begin + count);
+    output_[0] = begin > 0 ? from : 0;  // winners of windows outside have to be looked at too
+    end_ = begin + count < along.n ? to : along.out;
     for (int a = 1; a <= last_; ++a) output_[a] = 0;
     count_ = 0;
     more_ = output_[0] < end_;
@@ -260,11 +259,9 @@ template <class S, class T>
 int64_t scatter_rows(const Work& work, const Backward& plan, void* scratch, int64_t begin,
                      int64_t end) {
   ScatterRows<S, T> way(work, plan, static_cast<char*>(scratch));
-  Walk walk(work, plan, begin);
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (const int64_t bad = way.write(walk)) return bad;
-  }
-  return 0;
+  return each_item(
+      work, plan, begin, end, [](const Walk&) {},
+      [&](const Walk& walk, int64_t) { return way.write(walk); });
 }
 
 }  // namespace

@@ -13,7 +13,9 @@
 #if defined(__x86_64__)
 #pragma GCC diagnostic push
 #if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // false alarms in GCC 12's own header
+// false alarms in GCC 12's own header
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <immintrin.h>
 #pragma GCC diagnostic pop
@@ -240,21 +242,19 @@ struct MaskOf<64> {
 template <class T>
 class Lanes {
  public:
-  explicit Lanes(int64_t winner) {
-    for (int i = 0; i < kBytes; ++i) wanted_[i] = static_cast<uint8_t>(winner);
-  }
-
-  // sum + values where winners[lane] is the one, sum elsewhere
-  Vec<T> add_where_equal(const uint8_t* winners, const T* values, Vec<T> sum) const {
-    return add(first_bytes(winners), load(values), sum);
-  }
-
- private:
   static constexpr int kBytes = kLanes<T> < 16 ? 16 : kLanes<T>;
   using Bytes = typename ByteVector<kBytes>::type;
 
+  Lanes() = default;
+  explicit Lanes(int64_t winner) : wanted_(static_cast<uint8_t>(winner) - Bytes{}) {}
+
+  // sum + values where winners[lane] is the one, sum elsewhere
+  Vec<T> add_where_equal(const uint8_t* winners, const T* values, Vec<T> sum) const {
+    return add_where_equal(bytes(winners), load(values), sum);
+  }
+
   // Not through memory, where they would wait for the zeros behind them.
-  static Bytes first_bytes(const uint8_t* winners) {
+  static Bytes bytes(const uint8_t* winners) {
 #if defined(__x86_64__)
     if constexpr (kLanes<T> == 8) {
       return (Bytes)_mm_loadl_epi64(reinterpret_cast<const __m128i*>(winners));
@@ -270,7 +270,19 @@ class Lanes {
   }
 
 #if defined(NDPOOL_AVX512)
-  Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
+  // Those of the lanes whose bits are set, zero in the others; nothing else is read.
+  static Bytes bytes(const uint8_t* winners, uint64_t bits) {
+    if constexpr (sizeof(T) == 1) {
+      return (Bytes)_mm512_maskz_loadu_epi8(bits, winners);
+    } else if constexpr (sizeof(T) == 2) {
+      return (Bytes)_mm256_maskz_loadu_epi8(static_cast<__mmask32>(bits), winners);
+    } else {
+      const uint64_t of_lanes = bits & ((1 << kLanes<T>)-1);
+      return (Bytes)_mm_maskz_loadu_epi8(static_cast<__mmask16>(of_lanes), winners);
+    }
+  }
+
+  Vec<T> add_where_equal(Bytes bytes, Vec<T> values, Vec<T> sum) const {
     using Mask = typename MaskOf<kLanes<T>>::type;
     if constexpr (sizeof(T) == 1) {
       return (Vec<T>)add_some(_mm512_cmpeq_epi8_mask((__m512i)bytes, (__m512i)wanted_), sum,
@@ -284,10 +296,12 @@ class Lanes {
     }
   }
 #else
-  Vec<T> add(Bytes bytes, Vec<T> values, Vec<T> sum) const {
+  Vec<T> add_where_equal(Bytes bytes, Vec<T> values, Vec<T> sum) const {
     const Vec<Winner<T>> won = widened((Bytes)(bytes == wanted_));
     return sum + (Vec<T>)((Vec<Winner<T>>)values & won);
   }
+
+ private:
   static Vec<Winner<T>> widened(Bytes mask) {  // each byte, all ones or zero, to a lane of them
     if constexpr (sizeof(T) == 1) {
       return mask;
@@ -314,6 +328,7 @@ class Lanes {
   }
 #endif
 
+ private:
   Bytes wanted_;
 };
 
@@ -409,9 +424,13 @@ inline Vec<T> interleaved_lanes(Vec<T> a, Vec<T> b, std::integer_sequence<int, k
 template <class T, int kHalf>
 inline Vec<T> interleaved(Vec<T> a, Vec<T> b) {
 #if defined(NDPOOL_AVX512)
-  if constexpr (sizeof(T) <= 2) {
-    const __m512i first = widen_half((__m512i)a, kHalf, T{});
-    return (Vec<T>)_mm512_or_si512(first, shifted_up(widen_half((__m512i)b, kHalf, T{}), T{}));
+  if constexpr (sizeof(T) <= 2) {  // by parts of 128 bits, which then are put in order
+    const auto x = (__m512i)a, y = (__m512i)b;
+    const __m512i low = sizeof(T) == 1 ? _mm512_unpacklo_epi8(x, y) : _mm512_unpacklo_epi16(x, y);
+    const __m512i high = sizeof(T) == 1 ? _mm512_unpackhi_epi8(x, y) : _mm512_unpackhi_epi16(x, y);
+    constexpr int k = kHalf * 4;
+    const __m512i order = _mm512_setr_epi64(k, k + 1, k + 8, k + 9, k + 2, k + 3, k + 10, k + 11);
+    return (Vec<T>)_mm512_permutex2var_epi64(low, order, high);
   }
 #endif
   return interleaved_lanes<T, kHalf>(a, b, std::make_integer_sequence<int, kLanes<T>>{});

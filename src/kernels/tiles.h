@@ -20,6 +20,13 @@ inline std::pair<int64_t, int64_t> taps_inside(const Axis& along, int64_t start)
           along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0)};
 }
 
+// The windows, from the first on and before the second, that reach cells [begin, end) of an axis.
+inline std::pair<int64_t, int64_t> windows_reaching(const Axis& along, int64_t begin, int64_t end) {
+  const int64_t before = begin + along.before - (along.kernel - 1) * along.dilation;
+  return {before > 0 ? ceil_div(before, along.stride) : 0,
+          least(along.out, ceil_div(end + along.before, along.stride))};
+}
+
 template <class T>
 T* carve(char*& scratch, int64_t count) {
   T* start = reinterpret_cast<T*>(scratch);
@@ -162,18 +169,30 @@ struct Walk {
   int64_t outer_[kMostOuter];
 };
 
-// All items, by a way that looks at each tile it comes to and then writes it.
-template <class Way>
-int64_t write_all(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
-  Way way(work, plan);
+// All items: looks at each tile it comes to, then writes it. 0, or what `write` found wrong.
+template <class Plan, class Look, class Write>
+int64_t each_item(const Work& work, const Plan& plan, int64_t begin, int64_t end, const Look& look,
+                  const Write& write) {
   Walk walk(work, plan, begin);
   int64_t seen = -1;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (walk.number != seen) way.look_at(walk);
+    if (walk.number != seen) look(walk);
     seen = walk.number;
-    way.write(walk);
+    if (const int64_t bad = write(walk, item)) return bad;
   }
   return 0;
+}
+
+// The same by a way of going forward, where nothing can be wrong.
+template <class Way>
+int64_t write_all(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
+  Way way(work, plan);
+  return each_item(
+      work, plan, begin, end, [&](const Walk& walk) { way.look_at(walk); },
+      [&](const Walk& walk, int64_t) {
+        way.write(walk);
+        return 0;
+      });
 }
 
 // A tile of the input in the layout of `Cut`. What reaches over the edge is left as it is.

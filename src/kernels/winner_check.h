@@ -276,15 +276,13 @@ template <class Write>
 int64_t write_checked(const Work& work, const Backward& plan, int64_t begin, int64_t end,
                       const Write& write) {
   WinnerCheck check(work, plan);
-  Walk walk(work, plan, begin);
-  int64_t seen = -1;
-  for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
-    if (walk.number != seen) check.look_at(walk);
-    seen = walk.number;
-    if (const int64_t bad = check(walk, nullptr, 0)) return bad;
-    write(walk, check, item);
-  }
-  return 0;
+  return each_item(
+      work, plan, begin, end, [&](const Walk& walk) { check.look_at(walk); },
+      [&](const Walk& walk, int64_t item) {
+        const int64_t bad = check(walk, nullptr, 0);
+        if (!bad) write(walk, check, item);
+        return bad;
+      });
 }
 
 // Whether the winners along the last pooled axis stand next to each other.

@@ -21,7 +21,8 @@ constexpr int kMostRowTaps = 8, kMostRows = 16;
 constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
 // cells of all windows of an outer cell that goes beside others; so their winners have one byte
 constexpr int kMostBeside = 256;
-constexpr int kMostAsked = 16;  // windows that a run of cells is in
+constexpr int kMostAsked = 16;      // windows that a run of cells is in
+constexpr int kRunningVectors = 2;  // vectors of cells whose running maxima go side by side
 constexpr int kMostPasses = 8 * kMostAxes;
 
 struct Axis {
@@ -161,8 +162,9 @@ struct Backward {
   bool spread;               // with no sums; then `gather` too
   bool in_pieces;            // see make_pieces
   bool across;               // see make_gather_across
+  bool in_pairs;             // see make_pairs
   bool line;                 // all outer cells as one line: see make_line
-  bool by_rows;              // see make_scatter_rows
+  bool in_rows;              // see make_scatter_rows
   int64_t together;          // outer cells side by side, 1 to kTogether; a power of 2
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input
@@ -211,8 +213,8 @@ struct Kernels {
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], runs[kKinds];
   ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds];  // null without masked loads
-  BackwardKernel pieces[kKinds], across_backward[kKinds], line[kKinds], gather[kKinds],
-      spread[kKinds];
+  BackwardKernel pieces[kKinds], across_backward[kKinds], pairs[kKinds];  // the same
+  BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
   BackwardKernel scatter[kKinds], scatter_rows[kKinds];  // all of them only in the baseline
 };
 

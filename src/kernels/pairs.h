@@ -1,0 +1,199 @@
+// Backward of windows of 3x3 or 2x2 cells, two apart along the last two axes, straight from the
+// user's arrays. The cells of dx go two by two. Of four of them one is in four windows of 3x3
+// cells, two are in two, one is in one; and four neighbouring outputs, two by two as well, have all
+// that they ask for.
+#pragma once
+
+#include "asked.h"
+#include "direct.h"
+
+#if defined(NDPOOL_AVX512)
+
+namespace ndpool {
+namespace {
+
+template <class S, class T>
+class Pairs {
+ public:
+  Pairs(const Work& work, const Backward& plan, char*& scratch)
+      : tiles_(work.axes == 2 ? plan.cut[0].tiles : 1),
+        down_(work.axis[work.axes - 2]),
+        along_(work.axis[work.axes - 1]),
+        upper_((down_.before + 1) / 2 - 1),
+        left_((along_.before + 1) / 2 - 1),
+        weight_(work.axes > 2 ? work.axis[work.axes - 3].kernel : 1),
+        kernel_(along_.kernel),
+        one_(work.cells == kernel_ * kernel_),
+        planes_(work, plan, work.axes - 2, scratch) {
+    last_ = masks(most(0, pairs(along_) - L));
+    whole_ = left_ < 0 && kernel_ == 3 ? L : 0;
+    for (int t = 0; t < 9; ++t) tap_[t] = Lanes<T>(t);
+  }
+
+  void write(const Walk& walk) const {
+    planes_.each(walk, [this, &walk](S* dx, const S* dy, const uint8_t* winners, const Asked* asked,
+                                     int64_t count, const Asked* further, int64_t further_count) {
+      const int64_t tile = tiles_ > 1 ? walk.tile[0] : 0, all = pairs(down_), each = all / tiles_;
+      const int64_t begin = each * tile + least(all % tiles_, tile);
+      const int64_t end = begin + each + (tile < all % tiles_);
+      Asked planes[kMostAsked];
+      int64_t found = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        for (int64_t k = 0; k < further_count; ++k) {
+          planes[found++] = {asked[i].y + further[k].y, asked[i].winner + further[k].winner,
+                             kernel_ * kernel_ * (asked[i].tap * weight_ + further[k].tap)};
+        }
+      }
+      const auto go = [&](auto kernel, auto even) {
+        one_ ? write_pairs<kernel(), even(), true>(dx, dy, winners, planes, found, begin, end)
+             : write_pairs<kernel(), even(), false>(dx, dy, winners, planes, found, begin, end);
+      };
+      constexpr std::integral_constant<int, 2> two;
+      constexpr std::integral_constant<int, 3> three;
+      if (kernel_ == 2) return go(two, std::true_type{});
+      along_.before % 2 == 0 ? go(three, std::true_type{}) : go(three, std::false_type{});
+    });
+  }
+
+ private:
+  static constexpr int64_t L = kLanes<T>;
+
+  // A vector of pairs along the last axis, from the pair `at` on: which of their left outputs there
+  // are, and which of the right ones.
+  struct Masks {
+    int64_t at;
+    uint64_t left, right;
+  };
+  Masks masks(int64_t at) const {
+    const int64_t begin = -left_ - at, end = begin + along_.out;
+    return {at, bits_between(begin, end), bits_between(begin - 1, end - 1)};
+  }
+
+  // Those outputs, and their winners counted from the plane's first.
+  struct Outputs {
+    Vec<T> left, right;
+    typename Lanes<T>::Bytes left_won, right_won;
+  };
+  template <bool kMasked>
+  static inline Outputs outputs(const S* dy, const uint8_t* winners, uint64_t left, uint64_t right,
+                                uint8_t first) {
+    Outputs of;
+    if constexpr (kMasked) {
+      of = {load_some<S, T>(dy, left, T{}), load_some<S, T>(dy + 1, right, T{}),
+            Lanes<T>::bytes(winners, left), Lanes<T>::bytes(winners + 1, right)};
+    } else {
+      of = {load_summands<S, T>(dy), load_summands<S, T>(dy + 1), Lanes<T>::bytes(winners),
+            Lanes<T>::bytes(winners + 1)};
+    }
+    of.left_won -= first;
+    of.right_won -= first;
+    return of;
+  }
+
+  static int64_t pairs(const Axis& along) { return (along.n + 1) / 2; }
+
+  struct Sums {
+    Vec<T> first{}, second{};
+    // Those of a row of outputs whose windows have these cells in a row of their own.
+    // kEven: where windows have three cells, the first of each pair is in both of them, else the
+    // second.
+    template <int kKernel, bool kEven>
+    inline void add(const Outputs& of, const Lanes<T>* tap) {
+      if constexpr (kKernel == 3 && kEven) {
+        first = tap[2].add_where_equal(of.left_won, of.left, first);
+      }
+      if constexpr (kEven) {
+        first = tap[0].add_where_equal(of.right_won, of.right, first);
+        second = tap[1].add_where_equal(of.right_won, of.right, second);
+      } else {
+        first = tap[1].add_where_equal(of.left_won, of.left, first);
+        second = tap[2].add_where_equal(of.left_won, of.left, second);
+        second = tap[0].add_where_equal(of.right_won, of.right, second);
+      }
+    }
+  };
+
+  // kOne: there is one plane only, and the winners have all numbers from 0 on.
+  template <int kKernel, bool kEven, bool kOne>
+  void write_pairs(S* dx, const S* dy, const uint8_t* winners, const Asked* planes, int64_t count,
+                   int64_t begin, int64_t end) const {
+    const int64_t n = along_.n, last = last_.at;
+    for (int64_t pair = begin; pair < end; ++pair) {
+      const int64_t upper = pair + upper_;
+      const bool has_upper = upper >= 0 && upper < down_.out;
+      const bool has_lower = upper + 1 >= 0 && upper + 1 < down_.out;
+      const S* above = dy + upper * down_.y_step + left_;
+      const uint8_t* above_won = winners + upper * down_.winner_step + left_;
+      S* to = dx + 2 * pair * down_.x_step;
+      S* next = 2 * pair + 1 < down_.n ? to + down_.x_step : nullptr;
+      const auto block = [&](const Masks& masks, auto masked) __attribute__((always_inline)) {
+        constexpr bool kMasked = masked();
+        Sums sums[2];
+        for (int64_t p = 0; p < (kOne ? 1 : count); ++p) {
+          const S* y = above + masks.at + (kOne ? 0 : planes[p].y);
+          const uint8_t* won = above_won + masks.at + (kOne ? 0 : planes[p].winner);
+          const auto from = static_cast<uint8_t>(kOne ? 0 : planes[p].tap);
+          const Outputs low =
+              outputs<kMasked>(y + down_.y_step, won + down_.winner_step,
+                               has_lower ? masks.left : 0, has_lower ? masks.right : 0, from);
+          const auto add = [&](Sums& to, const Outputs& of, int row) {
+            to.template add<kKernel, kEven>(of, tap_ + kKernel * row);
+          };
+          if constexpr (kKernel == 2) {
+            add(sums[0], low, 0);
+            add(sums[1], low, 1);
+          } else {
+            const Outputs high = outputs<kMasked>(y, won, has_upper ? masks.left : 0,
+                                                  has_upper ? masks.right : 0, from);
+            if constexpr (kEven) {
+              add(sums[0], high, 2);
+              add(sums[0], low, 0);
+              add(sums[1], low, 1);
+            } else {
+              add(sums[0], high, 1);
+              add(sums[1], high, 2);
+              add(sums[1], low, 0);
+            }
+          }
+        }
+        const int64_t cells = kMasked ? n - 2 * masks.at : 2 * L;
+        store_sums<S, T>(to + 2 * masks.at, cells, sums[0].first, sums[0].second);
+        if (next) store_sums<S, T>(next + 2 * masks.at, cells, sums[1].first, sums[1].second);
+      };
+      const bool inside = (has_upper || kKernel == 2) && has_lower;
+      for (int64_t at = 0;; at = least(at + L, last)) {
+        if (inside && at >= whole_ && at < last) {
+          block({at, 0, 0}, std::false_type{});
+        } else {
+          block(at == last ? last_ : masks(at), std::true_type{});
+        }
+        if (at == last) break;  // what came once more some of those before
+      }
+    }
+  }
+
+  const int64_t tiles_;  // bands of rows
+  const Axis down_, along_;
+  const int64_t upper_, left_;  // the outputs that the first pair along each axis begins with
+  const int64_t weight_;        // of an output along the axis before the next to last
+  const int64_t kernel_;        // of both axes
+  const bool one_;              // no other axes have windows of several cells
+  const AskedRows<S> planes_;   // along the other axes
+  Masks last_;                  // of the last vector of pairs
+  int64_t whole_;               // from this pair on, all outputs before the last vector's are there
+  Lanes<T> tap_[9];             // each cell of a window: in memory, sooner read than made again
+};
+
+template <class S, class T>
+int64_t in_pairs(const Work& work, const Backward& plan, void* scratch, int64_t begin,
+                 int64_t end) {
+  char* free = static_cast<char*>(scratch);
+  const Pairs<S, T> pairs(work, plan, free);
+  return write_checked(work, plan, begin, end,
+                       [&](const Walk& walk, const WinnerCheck&, int64_t) { pairs.write(walk); });
+}
+
+}  // namespace
+}  // namespace ndpool
+
+#endif
