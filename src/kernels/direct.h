@@ -163,35 +163,38 @@ class Direct {
       }
       rows_ *= taps;
     }
-    for (int64_t r = 0; r < rows_; ++r) add_[r] *= along_.kernel;
+    for (int64_t r = 0; r < rows_; ++r) {
+      add_[r] *= along_.kernel;
+      if constexpr (sizeof(T) <= 2) numbers_[r] = Packed<T>::numbers(add_[r]);
+    }
   }
 
   void row(const S* x, int64_t y) {
     if (rows_ == 0) list_rows();
     S* to = static_cast<S*>(work_.result) + y;
     uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
-    const auto go = [&](auto clean, auto has_winners) {
+    const auto go = [&](auto clean, auto has_winners) __attribute__((always_inline)) {
       if constexpr (clean()) {
         constexpr bool kWinners = has_winners();
-        // with winners, taps of one byte and pairs of cells are sooner sorted than compared in
-        // pairs
-        constexpr bool kPack3 = sizeof(T) == 2 || (sizeof(T) == 1 && !kWinners);
-        constexpr bool kPack2 = sizeof(T) <= 2 && !kWinners;
+        constexpr std::bool_constant<sizeof(T) <= 2> pack;
+        // with winners, pairs of one byte each are sooner sorted
+        constexpr std::bool_constant<sizeof(T) == 2 || (sizeof(T) == 1 && !kWinners)> pack_two;
         const int64_t kernel = along_.dilation == 1 ? along_.kernel : 0;
         const bool square = rows_ == kernel;
-        const auto fold = [&](auto pack, auto of_row, auto of_rows) {
-          if constexpr (pack())
+        const auto fold = [&](auto packs, auto of_row,
+                              auto of_rows) __attribute__((always_inline)) {
+          if constexpr (packs()) {
             return packed<kWinners, of_row(), of_rows()>(x + start_, to, winners);
-          if constexpr (!pack()) {
+          } else {
             return vectors<true, kWinners, of_row(), of_rows()>(x + start_, to, winners);
           }
         };
         constexpr std::integral_constant<int, 0> any;
         constexpr std::integral_constant<int, 2> two;
         constexpr std::integral_constant<int, 3> three;
-        if (kernel == 3 && square) return fold(std::bool_constant<kPack3>{}, three, three);
-        if (kernel == 3) return fold(std::bool_constant<kPack3>{}, three, any);
-        if (kernel == 2 && square) return fold(std::bool_constant<kPack2>{}, two, two);
+        if (kernel == 3 && square) return fold(pack, three, three);
+        if (kernel == 3) return fold(pack, three, any);
+        if (kernel == 2 && square) return fold(pack_two, two, two);
       }
       return vectors<clean(), has_winners(), 0, 0>(x + start_, to, winners);
     };
@@ -231,8 +234,11 @@ class Direct {
       const bool at_edge = o == edge->at;
       const auto best = at_edge ? window<kClean, kWinners, true, kKernel, kRows>(x, *edge, seen)
                                 : window<kClean, kWinners, false, kKernel, kRows>(x, *edge, seen);
-      put<kWinners>(to + o, shifted(winners, o), best, at_edge ? edge->store : ~uint64_t{0});
-      edge += at_edge;
+      if (at_edge) {
+        put<kWinners>(to + o, shifted(winners, o), best, edge++->store);
+      } else {
+        put<kWinners>(to + o, shifted(winners, o), best, ~uint64_t{0});
+      }
     }
     return !kClean || !seen;
   }
@@ -249,94 +255,75 @@ class Direct {
     const Edge<T>* edge = edges_;
     const int64_t count = count_[last_];
     Seen<S, T> seen;
-    Pair pairs{}, next{};
-    if constexpr (!kWinners) pairs = best_of_rows<kRows>(x, 0, *edge, seen);
+    Columns here = columns<kWinners, kRows>(x, 0, *edge, seen), next{};
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
       ask_ahead(x, to + o);
       const bool at_edge = o == edge->at, last = o + L >= count;
-      Best<T> best;
+      const auto& following = edge[at_edge];
+      if constexpr (kKernel == 3) {
+        if (last) next.low = column_behind<kWinners>(x + 2 * L, o + L, seen);
+      }
+      if (!last) next = columns<kWinners, kRows>(x + 2 * L, o + L, following, seen);
+      Best<T> best = Packed<T>::template across<kWinners, kKernel>(here.low, here.high, next.low);
       if constexpr (kWinners) {
-        best = at_edge ? packed_window<kRows, true>(x, *edge, last, seen)
-                       : packed_window<kRows, false>(x, *edge, last, seen);
-      } else {
-        const auto& following = edge[at_edge];
-        if constexpr (kKernel == 3) {
-          if (last) next.low = cell_behind(x + 2 * L, o + L, seen);
+        if (at_edge) {  // what is outside is no winner
+          const auto first = load(edge->first) + broadcast(static_cast<Winner<T>>(add_[0]));
+          best.winner = pick(best.value == low_, first, best.winner);
         }
-        if (!last) next = best_of_rows<kRows>(x + 2 * L, o + L, following, seen);
-        Vec<T> low = greater<T>(Packed<T>::down(pairs.low), pairs.low);
-        Vec<T> high = greater<T>(Packed<T>::down(pairs.high), pairs.high);
-        if constexpr (kKernel == 3) {
-          low = greater<T>(Packed<T>::next_lanes(pairs.low, pairs.high), low);
-          high = greater<T>(Packed<T>::next_lanes(pairs.high, next.low), high);
-        }
-        best.value = Packed<T>::low_halves(low, high);
-        pairs = next;
       }
       seen.look_for_high(best.value);
-      put<kWinners>(to + o, shifted(winners, o), best, at_edge ? edge->store : ~uint64_t{0});
-      edge += at_edge;
+      if (at_edge) {
+        put<kWinners>(to + o, shifted(winners, o), best, edge++->store);
+      } else {
+        put<kWinners>(to + o, shifted(winners, o), best, ~uint64_t{0});
+      }
+      here = next;
     }
     return !seen;
   }
 
-  // The best cells of all rows of L windows, as they lie there; o is the first one's output.
-  template <int kRows>
-  inline Pair best_of_rows(const S* x, int64_t o, const Edge<T>& edge, Seen<S, T>& seen) const {
-    return o == edge.at ? folded_rows<true, kRows>(x, edge.load[0], seen)
-                        : folded_rows<false, kRows>(x, edge.load[0], seen);
+  // Of neighbouring columns of cells, as they lie there, the best of the rows of the windows; and
+  // for winners ~ the number that each has in a window that begins with its pair.
+  struct Columns {
+    Best<T> low, high;
+  };
+  // Those of L windows; o is the first one's output.
+  template <bool kWinners, int kRows>
+  inline Columns columns(const S* x, int64_t o, const Edge<T>& edge, Seen<S, T>& seen) const {
+    return o == edge.at ? columns<kWinners, kRows, true>(x, edge.load[0], seen)
+                        : columns<kWinners, kRows, false>(x, edge.load[0], seen);
   }
-  template <bool kEdge, int kRows>
-  inline Pair folded_rows(const S* x, const uint64_t* bits, Seen<S, T>& seen) const {
-    Pair best{};
+  template <bool kWinners, int kRows, bool kEdge>
+  inline Columns columns(const S* x, const uint64_t* bits, Seen<S, T>& seen) const {
+    Columns best;
     for (int64_t r = 0; r < (kRows ? kRows : rows_); ++r) {
       const Pair row = cells<false, kEdge>(x + offset_[r], bits, seen);
-      seen.look_for_low(row.low);
-      seen.look_for_low(row.high);
-      best = r == 0 ? row : Pair{greater<T>(row.low, best.low), greater<T>(row.high, best.high)};
+      add_row<kWinners>(best.low, row.low, r, seen);
+      add_row<kWinners>(best.high, row.high, r, seen);
     }
     return best;
   }
-  // Behind the last window, of which it is the third cell.
-  inline Vec<T> cell_behind(const S* x, int64_t o, Seen<S, T>& seen) const {
-    Vec<T> best = broadcast(low_);
+  // Behind the last window, of which it has the third cells.
+  template <bool kWinners>
+  inline Best<T> column_behind(const S* x, int64_t o, Seen<S, T>& seen) const {
+    Best<T> best{broadcast(low_), {}};
     if (start_ + 2 * o >= along_.n) return best;
     for (int64_t r = 0; r < rows_; ++r) {
-      const Vec<T> cell = load_some<S, T>(x + offset_[r], 1, low_);
-      seen.look_for_low(cell);
-      best = greater<T>(cell, best);
+      add_row<kWinners>(best, load_some<S, T>(x + offset_[r], 1, low_), r, seen);
     }
     return best;
   }
-
-  // Of three cells in a row.
-  template <int kRows, bool kEdge>
-  inline Best<T> packed_window(const S* x, const Edge<T>& edge, bool last, Seen<S, T>& seen) const {
-    typename Packed<T>::Keys low, high;
-    const auto take = [&](const Pair& pairs, int64_t tap, auto second) {
-      low.take(Packed<T>::up(pairs.low), static_cast<T>(tap));
-      high.take(Packed<T>::up(pairs.high), static_cast<T>(tap));
-      if constexpr (!second()) return;
-      low.take(Packed<T>::Keys::high_only(pairs.low), static_cast<T>(tap + 1));
-      high.take(Packed<T>::Keys::high_only(pairs.high), static_cast<T>(tap + 1));
-    };
-    for (int64_t r = 0; r < (kRows ? kRows : rows_); ++r) {
-      const Pair pairs = cells<false, kEdge>(x + offset_[r], edge.load[0], seen);
-      seen.look_for_low(pairs.low);
-      seen.look_for_low(pairs.high);
-      take(pairs, add_[r], std::true_type{});
-      const Pair third = cells<false, kEdge>(x + offset_[r] + 2, edge.load[2], seen);
-      if (last) seen.look_for_low(third.high), seen.look_for_low(third.low);
-      take(third, add_[r] + 2, std::false_type{});
+  template <bool kWinners>
+  inline void add_row(Best<T>& best, Vec<T> row, int64_t r, Seen<S, T>& seen) const {
+    seen.look_for_low(row);
+    Vec<Winner<T>> numbers{};
+    if constexpr (kWinners) numbers = (Vec<Winner<T>>)broadcast(numbers_[r]);
+    if (r == 0) {
+      best.value = row;
+      best.winner = numbers;
+    } else {
+      fold_in<true, kWinners, T>(best, row, numbers);
     }
-    Best<T> best;
-    best.value = Packed<T>::high_halves(low.best(), high.best());
-    best.winner = ~(Vec<Winner<T>>)Packed<T>::low_halves(low.best(), high.best());
-    if constexpr (kEdge) {  // what is outside is no winner
-      const auto first = load(edge.first) + broadcast(static_cast<Winner<T>>(add_[0]));
-      best.winner = pick(best.value == low_, first, best.winner);
-    }
-    return best;
   }
 
   template <bool kClean, bool kWinners, bool kEdge, int kKernel, int kRows>
@@ -422,6 +409,7 @@ class Direct {
   Edge<T> edges_[kMostEdges + 1];          // the last is nowhere
   int64_t lo_[kMostAxes], hi_[kMostAxes];  // taps inside the input, of the row at hand
   int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed
+  TwiceAsWide<T> numbers_[kMostRows];                      // see Packed
 };
 
 template <class S, class T>

@@ -34,10 +34,8 @@ struct Packed {
     if constexpr (sizeof(T) == 2) {
       return (Vec<T>)_mm512_alignr_epi32((__m512i)next, (__m512i)pairs, 1);
     } else {
-      uint16_t numbers[32];
-      for (uint16_t lane = 0; lane < 32; ++lane) numbers[lane] = static_cast<uint16_t>(lane + 1);
-      return (Vec<T>)_mm512_permutex2var_epi16((__m512i)pairs, _mm512_loadu_si512(numbers),
-                                               (__m512i)next);
+      const __m512i parts = _mm512_alignr_epi64((__m512i)next, (__m512i)pairs, 2);
+      return (Vec<T>)_mm512_alignr_epi8(parts, (__m512i)pairs, 2);
     }
   }
 
@@ -45,27 +43,56 @@ struct Packed {
   static inline Vec<T> low_halves(Vec<T> a, Vec<T> b) { return every_second<0>(a, b, lanes); }
   static inline Vec<T> high_halves(Vec<T> a, Vec<T> b) { return every_second<1>(a, b, lanes); }
 
-  // Keys with the value in the high half and the tap in the low one, so that of two equal values
-  // the one of the earlier tap is greater.
-  class Keys {
-   public:
-    inline void take(Lane values, T tap) {
-      const auto number = static_cast<Wide>(static_cast<std::make_unsigned_t<T>>(~tap));
-      const Lane keys = values | number;
-      best_ = first_ ? keys : (keys > best_ ? keys : best_);
-      first_ = false;
-    }
-    // The values that stand in the high halves of pairs.
-    static inline Lane high_only(Vec<T> pairs) {
-      constexpr auto kHigh = static_cast<Wide>(static_cast<Wide>(-1) << kBits);
-      return (Lane)pairs & kHigh;
-    }
-    Vec<T> best() const { return (Vec<T>)best_; }
+  // Of the two cells of a pair, the first of which is this tap: ~ their numbers. So of two keys
+  // with the value in the high half and this in the low one, the greater has the greater value, or
+  // the same and the earlier tap.
+  static Wide numbers(int64_t tap) {
+    using U = std::make_unsigned_t<Wide>;
+    const auto low = static_cast<U>(static_cast<std::make_unsigned_t<T>>(~tap));
+    return static_cast<Wide>(low | static_cast<U>(static_cast<U>(~(tap + 1)) << kBits));
+  }
+  static inline Lane low_keys(const Best<T>& best) {
+    constexpr auto kLow = static_cast<Wide>(static_cast<std::make_unsigned_t<T>>(-1));
+    return up(best.value) | ((Lane)best.winner & kLow);
+  }
+  static inline Lane high_keys(const Best<T>& best) {
+    constexpr auto kHigh = static_cast<Wide>(static_cast<Wide>(-1) << kBits);
+    return ((Lane)best.value & kHigh) | (Lane)down((Vec<T>)best.winner);
+  }
 
-   private:
-    Lane best_{};
-    bool first_ = true;
-  };
+  // The best of windows that begin with the pairs of two vectors of columns, a third one behind
+  // them. kKernel: columns of a window.
+  template <bool kWinners, int kKernel>
+  static inline Best<T> across(const Best<T>& low, const Best<T>& high, const Best<T>& behind) {
+    Best<T> best{};
+    if constexpr (kWinners) {
+      Lane first = low_keys(low), second = low_keys(high);
+      const Lane low_of_first = first, low_of_second = second;
+      first = later(high_keys(low), first);
+      second = later(high_keys(high), second);
+      if constexpr (kKernel == 3) {
+        const auto third = [](Lane keys, Lane next) {  // of the pair behind, two taps on
+          return (Lane)next_lanes((Vec<T>)keys, (Vec<T>)next) - Wide{2};
+        };
+        first = later(third(low_of_first, low_of_second), first);
+        second = later(third(low_of_second, low_keys(behind)), second);
+      }
+      best.value = high_halves((Vec<T>)first, (Vec<T>)second);
+      best.winner = ~(Vec<Winner<T>>)low_halves((Vec<T>)first, (Vec<T>)second);
+    } else {
+      Vec<T> first = greater<T>(down(low.value), low.value);
+      Vec<T> second = greater<T>(down(high.value), high.value);
+      if constexpr (kKernel == 3) {
+        first = greater<T>(next_lanes(low.value, high.value), first);
+        second = greater<T>(next_lanes(high.value, behind.value), second);
+      }
+      best.value = low_halves(first, second);
+    }
+    return best;
+  }
+
+ private:
+  static inline Lane later(Lane keys, Lane before) { return keys > before ? keys : before; }
 };
 
 }  // namespace

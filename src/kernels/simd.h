@@ -443,23 +443,28 @@ inline V every_second(V a, V b, std::integer_sequence<int, kLane...>) {
 }
 
 #if defined(NDPOOL_AVX512)
-// No permutation of two vectors has lanes of one byte, and that of two bytes is slow.
-template <int kFrom, class Lanes>
-inline __m512i every_second_of(__m512i a, __m512i b, Lanes of_half, int shift) {
-  if (kFrom) a = _mm512_srli_epi32(a, static_cast<unsigned>(shift));
-  if (kFrom) b = _mm512_srli_epi32(b, static_cast<unsigned>(shift));
-  return _mm512_inserti64x4(_mm512_castsi256_si512(of_half(a)), of_half(b), 1);
+// No permutation of two vectors has lanes of one byte, and that of two bytes is slow: so they are
+// narrowed by parts of 128 bits, which then are put in order.
+template <int kFrom, int kBytes>
+inline __m512i every_second_of(__m512i a, __m512i b) {
+  const auto half = [](__m512i v) {
+    if constexpr (kFrom && kBytes == 1) return _mm512_srli_epi16(v, 8);
+    if constexpr (kFrom && kBytes == 2) return _mm512_srli_epi32(v, 16);
+    return _mm512_and_si512(v, kBytes == 1 ? _mm512_set1_epi16(0xff) : _mm512_set1_epi32(0xffff));
+  };
+  const __m512i parts =
+      kBytes == 1 ? _mm512_packus_epi16(half(a), half(b)) : _mm512_packus_epi32(half(a), half(b));
+  return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), parts);
 }
-#define NDPOOL_EVERY_SECOND(T, half, shift)                                              \
+#define NDPOOL_EVERY_SECOND(T)                                                           \
   template <int kFrom, int... kLane>                                                     \
   inline Vec<T> every_second(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) { \
-    return (Vec<T>)every_second_of<kFrom>((__m512i)a, (__m512i)b,                        \
-                                          [](__m512i v) { return half(v); }, shift);     \
+    return (Vec<T>)every_second_of<kFrom, sizeof(T)>((__m512i)a, (__m512i)b);            \
   }
-NDPOOL_EVERY_SECOND(int8_t, _mm512_cvtepi16_epi8, 8)
-NDPOOL_EVERY_SECOND(uint8_t, _mm512_cvtepi16_epi8, 8)
-NDPOOL_EVERY_SECOND(int16_t, _mm512_cvtepi32_epi16, 16)
-NDPOOL_EVERY_SECOND(uint16_t, _mm512_cvtepi32_epi16, 16)
+NDPOOL_EVERY_SECOND(int8_t)
+NDPOOL_EVERY_SECOND(uint8_t)
+NDPOOL_EVERY_SECOND(int16_t)
+NDPOOL_EVERY_SECOND(uint16_t)
 #undef NDPOOL_EVERY_SECOND
 #endif
 
