@@ -78,6 +78,11 @@ WAYS = {  # name: shape, words
         (3, 600, 4),
         {"kernel_size": (90, 3), "stride": (70, 1), "padding": (20, 1), "axes": PLANES},
     ),
+    "runs side by side": ((3, 4, 6000), {"kernel_size": 70, "axes": -1}),
+    "runs side by side, padded, apart": (
+        (2, 3, 7001),
+        {"kernel_size": 65, "stride": 79, "padding": 30, "axes": -1},
+    ),
     "rows of windows two cells apart": ((2, 3, 9, 150), OVERLAPPING),
     "the same, without padding, of many taps": (
         (2, 3, 30, 61),

@@ -11,7 +11,11 @@ namespace {
 template <class S, class T>
 class Runs {
  public:
-  Runs(const Work& work, const Forward&) : work_(work), last_(work.axes - 1) {}
+  Runs(const Work& work, const Forward&) : work_(work), last_(work.axes - 1) {
+    const Axis& along = work.axis[0];
+    short_ = last_ == 0 && along.kernel >= L && along.kernel <= kShort * L && along.y_step == 1 &&
+             along.winner_step == 1;
+  }
 
   void look_at(const Walk&) {}
   void write(const Walk& walk) {
@@ -27,9 +31,76 @@ class Runs {
     const Axis& along = work_.axis[a];
     for (int64_t o = 0; o < along.out; ++o) {
       begin_[a] = o * along.stride - along.before;
+#if defined(NDPOOL_AVX512)
+      if constexpr (sizeof(T) > 1) {
+        if (o + L <= along.out && short_ && short_runs(x, y + o, winner + o)) {
+          o += L - 1;
+          continue;
+        }
+      }
+#endif
       outputs(a + 1, x, y + o * along.y_step, winner + o * along.winner_step);
     }
   }
+
+#if defined(NDPOOL_AVX512)
+  // As many windows as a vector has lanes, of some vectors of cells each, from the one at hand on.
+  // False, and nothing done, where one is not whole, has a NaN, or where its best is zero: of 0.0
+  // and -0.0 the first counts.
+  bool short_runs(const S* x, int64_t y, int64_t winner) const {
+    const Axis& along = work_.axis[0];
+    const int64_t count = along.kernel;
+    if (begin_[0] < 0 || begin_[0] + (L - 1) * along.stride + count > along.n) return false;
+    const S* first = x + begin_[0];
+    Vec<T> best[L];
+    auto nan = unordered<T>(Vec<T>{}, Vec<T>{});
+    for (int u = 0; u < L; ++u) {
+      const S* from = first + u * along.stride;
+      const Vec<T> last = load_cells<S, T>(from + count - L);
+      best[u] = last;
+      for (int64_t i = 0; i + L < count; i += L) {
+        const Vec<T> cells = load_cells<S, T>(from + i);
+        if constexpr (std::is_floating_point_v<T>) nan |= unordered<T>(cells, last);
+        best[u] = greater<T>(cells, best[u]);
+      }
+      if constexpr (std::is_floating_point_v<T>) nan |= unordered<T>(last, last);
+    }
+    if constexpr (std::is_floating_point_v<T>) {
+      if (any(nan)) return false;
+    }
+    join<1>(best);
+    if constexpr (std::is_floating_point_v<T>) {
+      if (equal_bits<T>(best[0], Vec<T>{})) return false;
+    }
+    put_cells<S, T>(static_cast<S*>(work_.result) + y, best[0]);
+    if (!work_.winners) return true;
+    T values[L];
+    store(values, best[0]);
+    for (int u = 0; u < L; ++u) {
+      put_winner(winner + u, find(first + u * along.stride, count, values[u], false));
+    }
+    return true;
+  }
+
+  // Of vectors whose lanes are those of kOf windows in turn: the best of each window goes to the
+  // lane of its number in the first.
+  template <int kOf>
+  static inline void join(Vec<T>* best) {
+    constexpr std::make_integer_sequence<int, L> lanes;
+    for (int u = 0; u < L / (2 * kOf); ++u) {
+      best[u] = joined<kOf>(best[2 * u], best[2 * u + 1], lanes);
+    }
+    if constexpr (2 * kOf < L) join<2 * kOf>(best);
+  }
+  template <int kOf, int... kLane>
+  static inline Vec<T> joined(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
+    const Vec<T> some =
+        __builtin_shufflevector(a, b, (kLane % (2 * kOf) < kOf ? kLane : L + kLane - kOf)...);
+    const Vec<T> others =
+        __builtin_shufflevector(a, b, (kLane % (2 * kOf) < kOf ? kLane + kOf : L + kLane)...);
+    return greater<T>(some, others);
+  }
+#endif
 
   void output(const S* x, int64_t y, int64_t winner) {
     best_ = broadcast(lowest<S, T>());
@@ -131,6 +202,7 @@ class Runs {
 
   const Work& work_;
   const int last_;
+  bool short_;                // see short_runs
   int64_t begin_[kMostAxes];  // of the window at hand
   Vec<T> best_;
   Vec<Winner<T>> nan_;
