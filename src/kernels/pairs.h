@@ -74,19 +74,22 @@ class Pairs {
     Vec<T> left, right;
     typename Lanes<T>::Bytes left_won, right_won;
   };
-  template <bool kMasked>
+  // kLeft: the left ones are asked for.
+  template <bool kMasked, bool kLeft>
   static inline Outputs outputs(const S* dy, const uint8_t* winners, uint64_t left, uint64_t right,
                                 uint8_t first) {
-    Outputs of;
-    if constexpr (kMasked) {
-      of = {load_some<S, T>(dy, left, T{}), load_some<S, T>(dy + 1, right, T{}),
-            Lanes<T>::bytes(winners, left), Lanes<T>::bytes(winners + 1, right)};
-    } else {
-      of = {load_summands<S, T>(dy), load_summands<S, T>(dy + 1), Lanes<T>::bytes(winners),
-            Lanes<T>::bytes(winners + 1)};
-    }
-    of.left_won -= first;
-    of.right_won -= first;
+    const auto values = [](const S* from, uint64_t bits) {
+      if constexpr (kMasked) return load_some<S, T>(from, bits, T{});
+      return load_summands<S, T>(from);
+    };
+    const auto won = [first](const uint8_t* from, uint64_t bits) {
+      if constexpr (kMasked) return Lanes<T>::bytes(from, bits) - first;
+      return Lanes<T>::bytes(from) - first;
+    };
+    Outputs of{};
+    if constexpr (kLeft) of.left = values(dy, left), of.left_won = won(winners, left);
+    of.right = values(dy + 1, right);
+    of.right_won = won(winners + 1, right);
     return of;
   }
 
@@ -127,15 +130,15 @@ class Pairs {
       S* to = dx + 2 * pair * down_.x_step;
       S* next = 2 * pair + 1 < down_.n ? to + down_.x_step : nullptr;
       const auto block = [&](const Masks& masks, auto masked) __attribute__((always_inline)) {
-        constexpr bool kMasked = masked();
+        constexpr bool kMasked = masked(), kLeft = kKernel == 3;
         Sums sums[2];
         for (int64_t p = 0; p < (kOne ? 1 : count); ++p) {
           const S* y = above + masks.at + (kOne ? 0 : planes[p].y);
           const uint8_t* won = above_won + masks.at + (kOne ? 0 : planes[p].winner);
           const auto from = static_cast<uint8_t>(kOne ? 0 : planes[p].tap);
-          const Outputs low =
-              outputs<kMasked>(y + down_.y_step, won + down_.winner_step,
-                               has_lower ? masks.left : 0, has_lower ? masks.right : 0, from);
+          const Outputs low = outputs<kMasked, kLeft>(y + down_.y_step, won + down_.winner_step,
+                                                      has_lower ? masks.left : 0,
+                                                      has_lower ? masks.right : 0, from);
           const auto add = [&](Sums& to, const Outputs& of, int row) {
             to.template add<kKernel, kEven>(of, tap_ + kKernel * row);
           };
@@ -143,8 +146,8 @@ class Pairs {
             add(sums[0], low, 0);
             add(sums[1], low, 1);
           } else {
-            const Outputs high = outputs<kMasked>(y, won, has_upper ? masks.left : 0,
-                                                  has_upper ? masks.right : 0, from);
+            const Outputs high = outputs<kMasked, kLeft>(y, won, has_upper ? masks.left : 0,
+                                                         has_upper ? masks.right : 0, from);
             if constexpr (kEven) {
               add(sums[0], high, 2);
               add(sums[0], low, 0);
