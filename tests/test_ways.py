@@ -11,6 +11,7 @@ from cases import DTYPES, NO_NATIVE, REGIMES, laid_out, same_bits, values
 
 import ndpool
 from ndpool.engines import native
+from ndpool.geometry import geometry
 
 pytestmark = pytest.mark.skipif(bool(native.missing), reason=NO_NATIVE)
 
@@ -84,6 +85,7 @@ WAYS = {  # name: shape, words
         {"kernel_size": 65, "stride": 79, "padding": 30, "axes": -1},
     ),
     "rows of windows two cells apart": ((2, 3, 9, 150), OVERLAPPING),
+    "the same, of whole vectors but for the last cell": ((2, 3, 9, 127), OVERLAPPING),
     "the same, without padding, of many taps": (
         (2, 3, 30, 61),
         {"kernel_size": (3, 5), "stride": (3, 2)},
@@ -123,10 +125,33 @@ WAYS = {  # name: shape, words
         (2, 4, 40, 150),
         {"kernel_size": 2, "axes": (1, 2, 3)},
     ),
+    "pairs in some of the planes": (
+        (2, 8, 40, 43),
+        {
+            "kernel_size": (1, 3, 3),
+            "stride": (3, 2, 2),
+            "padding": ((0, 0), (1, 0), (1, 0)),
+            "axes": (1, 2, 3),
+        },
+    ),
+    "pairs of one window each, in some of the planes": (
+        (2, 7, 40, 43),
+        {"kernel_size": (1, 2, 2), "stride": 2, "axes": (1, 2, 3)},
+    ),
     "running maxima": ((3, 33, 70), {"kernel_size": 11, "padding": 5, "stride": 1, "axes": PLANES}),
     "running maxima, dilated": (
         (2, 50, 61),
         {"kernel_size": (9, 8), "dilation": (2, 3), "stride": 1, "axes": PLANES},
+    ),
+    "running maxima, dilated in short rows with padding": (
+        (2, 104, 19),
+        {
+            "kernel_size": (17, 9),
+            "dilation": (2, 1),
+            "padding": ((16, 16), (0, 8)),
+            "stride": 1,
+            "axes": PLANES,
+        },
     ),
     "running maxima in windows longer than the axis": (
         (2, 12, 40),
@@ -205,24 +230,79 @@ def instructions(request):
 def test_a_way_is_as_right_as_any(way, dtype, instructions):
     shape, words = WAYS[way]
     number = random.Random(f"{way} {dtype}")
-    rng = np.random.default_rng(number.randrange(2**32))
     for regime in ("random", *number.sample(REGIMES[1:], 2)):
-        x = values(rng, regime, shape, dtype)
-        y, indices = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
-        found = ndpool.max_pool(x, **words, return_indices=True, engine="native")
-        assert same_bits(found[0], y) and np.array_equal(found[1], indices), regime
-        assert same_bits(ndpool.max_pool(x, **words, engine="native"), y), regime
-        if dtype.kind == "b":
+        check(shape, dtype, words, regime, number)
+
+
+@pytest.mark.parametrize("chunk", range(10))
+def test_random_windows_are_as_right_as_any(chunk, instructions):
+    """Wider than the oracle's: over several vectors, in which the kernels' ways begin and end."""
+    number, done = random.Random(chunk), 0
+    while done < 60:
+        shape, words = random_windows(number)
+        dtype, regime = number.choice(DTYPES), number.choice(REGIMES)
+        try:
+            geometry(shape, **words)
+        except ndpool.PoolError:  # a window that is larger than its axis, or padding than a window
             continue
-        dy = laid_out(
-            values(rng, regime, y.shape, dtype), number.choice(["C", "C", "F", "gaps"]), number
-        )
-        with np.errstate(all="ignore"):  # infinite gradients
-            dx = ndpool.max_pool_backward(dy, indices, shape, **words, engine="numpy")
-        found = ndpool.max_pool_backward(dy, indices, shape, **words, engine="native")
-        assert np.array_equal(found != found, dx != dx), regime
-        found[found != found] = dx[dx != dx] = 0  # which NaN a sum of several is, nobody promises
-        assert same_bits(found, dx), regime
+        done += 1
+        try:
+            check(shape, dtype, words, regime, number)
+        except Exception as error:
+            error.add_note(f"in {shape} {dtype} {words} {regime}")
+            raise
+
+
+def random_windows(number):
+    """A shape and words for it, possible or not; mostly of windows that have a way of their own."""
+    d = number.choice([1, 2, 2, 2, 3, 3, 4])
+    ndim = d + number.choice([0, 0, 1, 1, 2])
+    last = range(ndim - d, ndim)
+    axes = tuple(number.choice([last, last, range(d), number.sample(range(ndim), d)]))
+    shape = [number.randint(1, 9) for _ in range(ndim)]
+    for axis in axes[-2:]:
+        shape[axis] = number.randint(1, number.choice([8, 40, 90, 160]))
+    while np.prod(shape) > 100_000:
+        shape[shape.index(max(shape))] //= 2
+    kernel, step = number.choice([1, 2, 2, 3, 3, 3, 4, 5, 7, 9, 13]), number.choice([1, 2, 2, 3])
+
+    def mostly(value, others):
+        return tuple(number.choice([value] * 3 + [number.choice(others)]) for _ in axes)
+
+    sizes, dilation = mostly(kernel, [1, 2, 3, 5, 17]), mostly(1, [1, 1, 2, 3])
+    reaches = [(k - 1) * by for k, by in zip(sizes, dilation, strict=True)]
+    padding = [
+        tuple(number.choices([0, reach // 2, (reach + 1) // 2, reach], k=2)) for reach in reaches
+    ]
+    return tuple(shape), {
+        "kernel_size": sizes,
+        "stride": mostly(step, [1, 2, 3, 4]),
+        "dilation": dilation,
+        "padding": padding,
+        "ceil_mode": number.random() < 0.3,
+        "axes": axes,
+    }
+
+
+def check(shape, dtype, words, regime, number):
+    """The native engine's results are the numpy engine's, to the bit."""
+    rng = np.random.default_rng(number.randrange(2**32))
+    x = values(rng, regime, shape, dtype)
+    y, indices = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
+    found = ndpool.max_pool(x, **words, return_indices=True, engine="native")
+    assert same_bits(found[0], y) and np.array_equal(found[1], indices), regime
+    assert same_bits(ndpool.max_pool(x, **words, engine="native"), y), regime
+    if dtype.kind == "b":
+        return
+    dy = laid_out(
+        values(rng, regime, y.shape, dtype), number.choice(["C", "C", "F", "gaps"]), number
+    )
+    with np.errstate(all="ignore"):  # infinite gradients
+        dx = ndpool.max_pool_backward(dy, indices, shape, **words, engine="numpy")
+    found = ndpool.max_pool_backward(dy, indices, shape, **words, engine="native")
+    assert np.array_equal(found != found, dx != dx), regime
+    found[found != found] = dx[dx != dx] = 0  # which NaN a sum of several is, nobody promises
+    assert same_bits(found, dx), regime
 
 
 @pytest.mark.parametrize("words", [{}, {"return_indices": True}], ids=["values", "winners"])

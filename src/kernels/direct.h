@@ -306,7 +306,7 @@ class Direct {
   // Behind the last window, of which it has the third cells.
   template <bool kWinners>
   inline Best<T> column_behind(const S* x, int64_t o, Seen<S, T>& seen) const {
-    Best<T> best{broadcast(low_), {}};
+    Best<T> best{broadcast(low_), (Vec<Winner<T>>)broadcast(numbers_[0])};
     if (start_ + 2 * o >= along_.n) return best;
     for (int64_t r = 0; r < rows_; ++r) {
       add_row<kWinners>(best, load_some<S, T>(x + offset_[r], 1, low_), r, seen);

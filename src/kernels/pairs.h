@@ -23,7 +23,7 @@ class Pairs {
         left_((along_.before + 1) / 2 - 1),
         weight_(work.axes > 2 ? work.axis[work.axes - 3].kernel : 1),
         kernel_(along_.kernel),
-        one_(work.cells == kernel_ * kernel_),
+        one_(work.axes == 2),
         planes_(work, plan, work.axes - 2, scratch) {
     last_ = masks(most(0, pairs(along_) - L));
     whole_ = left_ < 0 && kernel_ == 3 ? L : 0;
@@ -180,7 +180,7 @@ class Pairs {
   const int64_t upper_, left_;  // the outputs that the first pair along each axis begins with
   const int64_t weight_;        // of an output along the axis before the next to last
   const int64_t kernel_;        // of both axes
-  const bool one_;              // no other axes have windows of several cells
+  const bool one_;              // there are no other axes
   const AskedRows<S> planes_;   // along the other axes
   Masks last_;                  // of the last vector of pairs
   int64_t whole_;               // from this pair on, all outputs before the last vector's are there

@@ -292,7 +292,9 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
     return !plan.joint && side_by_side && along.stride == 1 && along.kernel >= kLeastWindow &&
            along.kernel <= kMostWindow;
   };
-  plan.clipped = runs(0);
+  // Where rows are dilated and shorter than what goes side by side, what `Running` writes behind one
+  // row is what it would write into the next: unless other slots count there.
+  plan.clipped = runs(0) && work.axis[0].dilation == 1;
   for (int a = 0; a < work.axes; ++a) plan.clipped &= work.axis[a].stride == 1;
   const auto slots = [&](int a) {
     return plan.cut[a].tile * (as_is[a] ? work.axis[a].stride : 1) + halo[a];
