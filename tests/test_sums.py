@@ -317,3 +317,30 @@ def test_squares_never_leave_the_range(dtype):
     assert (np.abs(y[0, :5] - expected[:5]) <= 2 * ulp[:5]).all()
     assert y[0, 3] == 0
     assert y[0, 5] == np.inf
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_quotient_too_small_for_a_sign_is_zero(engine):
+    """Each is added to a cell that begins with 0.0, also where no windows meet."""
+    dy = -np.full((3, 40), np.finfo(np.float32).smallest_subnormal)
+    dx = ndpool.avg_pool_backward(dy, (3, 120), (3,), engine=engine)
+    assert not np.signbit(dx).any() and not dx.any()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32], ids=str)
+def test_windows_whose_divisors_leave_no_room_for_the_rest(dtype):
+    """A window of 37,349 cells, in a plane of each a divisor of its own."""
+    words = {
+        "kernel_size": (13, 13, 13, 17),
+        "stride": (1, 1, 4, 1),
+        "dilation": (3, 2, 1, 1),
+        "padding": [(18, 18), (12, 12), (6, 0), (16, 0)],
+        "ceil_mode": True,
+        "count_include_pad": False,
+    }
+    dy = np.arange(3 * 7 * 2 * 3 * 6, dtype=dtype).reshape(3, 7, 2, 3, 6)
+    numpys, default = (
+        ndpool.avg_pool_backward(dy, (3, 7, 2, 12, 6), **words, engine=engine)
+        for engine in ("numpy", None)
+    )
+    assert same_bits(numpys, default)

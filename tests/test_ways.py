@@ -138,6 +138,34 @@ WAYS = {  # name: shape, words
         (2, 7, 40, 43),
         {"kernel_size": (1, 2, 2), "stride": 2, "axes": (1, 2, 3)},
     ),
+    "columns, channels last": ((2, 13, 11, 37), {"kernel_size": (13, 11), "axes": PLANES}),
+    "columns of a few channels": ((2, 21, 40, 3), {"kernel_size": (7, 20), "axes": PLANES}),
+    "columns of many cells": ((2, 300, 1100), {"kernel_size": 150, "axes": 1}),
+    "columns, padded and dilated": (
+        (2, 40, 30, 18),
+        {
+            "kernel_size": (9, 7),
+            "stride": (20, 8),
+            "dilation": (2, 1),
+            "padding": (5, 3),
+            "axes": PLANES,
+        },
+    ),
+    "columns of more cells than 16 bits count": (
+        (270, 260, 3),
+        {"kernel_size": (270, 260), "axes": (0, 1)},
+    ),
+    "columns of long axes far apart": ((9, 50, 2, 21), {"kernel_size": (9, 20), "axes": (0, 1)}),
+    "columns that overlap": ((3, 64, 20), {"kernel_size": 40, "stride": 20, "axes": 1}),
+    "an axis after the other": (
+        (9, 2, 8, 14, 5),
+        {
+            "kernel_size": (13, 13, 13, 3),
+            "padding": (6, 6, 6, 1),
+            "stride": 1,
+            "axes": (0, 1, 2, 3),
+        },
+    ),
     "running maxima": ((3, 33, 70), {"kernel_size": 11, "padding": 5, "stride": 1, "axes": PLANES}),
     "running maxima, dilated": (
         (2, 50, 61),

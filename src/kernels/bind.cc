@@ -40,6 +40,7 @@ constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need
 constexpr int64_t kNearScratch = 8 << 10;     // on the stack
 constexpr int64_t kLongRun = 256;             // bytes of a row of a window that goes by runs
 constexpr int64_t kShortRun = 128;            // the same, where they cannot go beside each other
+constexpr int64_t kWideColumn = 32;           // bytes side by side, where that is faster than tiles
 constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 
@@ -157,6 +158,14 @@ class Pooling {
     return forward_way(work, kind).kernel != nullptr;
   }
 
+  // How many cells, of several tiles or of padding, forward looks at for each of input and output;
+  // 1 where there are no tiles.
+  double repeats(int kind) {
+    Work work = arranged_busy(x_steps_, y_steps_);
+    const ForwardWay way = forward_way(work, kind);
+    return way.kept ? way.kept->repeats : 1;
+  }
+
   const std::vector<int64_t>& shape() const { return shape_; }
   const std::vector<int64_t>& y_shape() const { return y_shape_; }
   int winner_bytes() const { return work_.winner_bytes; }
@@ -191,22 +200,25 @@ class Pooling {
     work.find_cells = kernels.find_cells;
     work.find_places = kernels.find_places;
     const Kernels& scattering = kernels.scatter[kind] ? kernels : kernels_baseline;
-    const auto kernel = (plan->in_pieces  ? kernels.pieces
-                         : plan->across   ? kernels.across_backward
-                         : plan->in_pairs ? kernels.pairs
-                         : plan->line     ? kernels.line
-                         : plan->spread   ? kernels.spread
-                         : plan->gather   ? kernels.gather
-                         : plan->in_rows  ? scattering.scatter_rows
-                                          : scattering.scatter)[kind];
+    const auto kernel = (plan->in_pieces    ? kernels.pieces
+                         : plan->across     ? kernels.across_backward
+                         : plan->in_pairs   ? kernels.pairs
+                         : plan->line       ? kernels.line
+                         : plan->spread     ? kernels.spread
+                         : plan->gather     ? kernels.gather
+                         : plan->in_rows    ? scattering.scatter_rows
+                         : plan->in_columns ? kernels_baseline.scatter_columns
+                                            : scattering.scatter)[kind];
     const int64_t bytes =
         cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
     return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;
   }
 
   bool serves_sums(int kind, bool backward) {
-    SumWork work = sum_work(backward ? y_steps_ : x_steps_, backward);
-    return chosen_sums().sums[kind] && sums_plan(work, kind).second != nullptr;
+    SumWork work = sum_work(backward ? y_steps_ : x_steps_, backward), divided = work;
+    divided.divisors = this;  // any: they take room
+    return chosen_sums().sums[kind] && sums_plan(work, kind).second &&
+           sums_plan(divided, kind).second;
   }
 
   // Fills the result, which is C-contiguous, with the window sums of the source, which is aligned;
@@ -356,7 +368,7 @@ class Pooling {
   // A kernel, null if there is none for the work, and its plan: one that was kept, or its own.
   struct ForwardWay {
     ForwardKernel kernel = nullptr;
-    std::shared_ptr<const Forward> kept;
+    std::shared_ptr<const ForwardPlan> kept;
     Forward plan;
   };
 
@@ -366,6 +378,9 @@ class Pooling {
     const int bytes = element_bytes(kind);
     ForwardWay way;
     Forward& plan = way.plan;
+    const auto columns = [&](int64_t least) {
+      return make_columns(work, std::max(4, bytes), least, most_threads.load(), plan);
+    };
     if (make_beside(work, bytes, kFewBeside, plan)) {
       way.kernel = kernels.beside[kind];
     } else if (kernels.stretches[kind] && (way.kept = stretches_plan(work, kind))) {
@@ -380,8 +395,12 @@ class Pooling {
       way.kernel = kernels.beside[kind];
     } else if (make_runs(work, kShortRun / bytes, plan)) {
       way.kernel = kernels.runs[kind];
+    } else if (columns(kWideColumn)) {
+      way.kernel = kernels.columns[kind];
     } else if ((way.kept = forward_plan(work, kind))) {
       way.kernel = (wide(kind) ? kernels.forward_wide : kernels.forward)[kind];
+    } else if (columns(0)) {
+      way.kernel = kernels.columns[kind];
     } else if (make_runs(work, 1, plan)) {
       way.kernel = kernels.runs[kind];
     }
@@ -423,7 +442,18 @@ class Pooling {
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
     const Kernels& kernels = *chosen.load();
-    enum Way { kAny, kLine, kPieces, kAcross, kPairs, kPairsOfHalves, kRows, kRowsOfHalves };
+    enum Way {
+      kAny,
+      kLine,
+      kPieces,
+      kAcross,
+      kPairs,
+      kPairsOfHalves,
+      kColumns,
+      kColumnsOfHalves,
+      kRows,
+      kRowsOfHalves
+    };
     const bool halves = kind == kF16 || kind == kBF16;
     const auto made = [&](Way way, auto make) {
       const Key key{way, bytes, lanes, threads, work.inner, work.outer_count};
@@ -454,6 +484,10 @@ class Pooling {
       });
       if (plan) return plan;
     }
+    const auto columns = made(halves ? kColumnsOfHalves : kColumns, [&](auto& p) {
+      return make_scatter_columns(work, halves, threads, p);
+    });
+    if (columns) return columns;
     const auto any =
         made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });
     if (any && (any->gather || any->found_run)) return any;
@@ -672,6 +706,7 @@ NB_MODULE(_native, m) {
       .def("serves", &Pooling::serves)
       .def("forward", forward, nb::arg(), nb::arg(), nb::arg().none(), nb::arg())
       .def("backward", backward)
+      .def("repeats", &Pooling::repeats)
       .def("serves_sums", &Pooling::serves_sums)
       .def("sums", sums, nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
            nb::arg());

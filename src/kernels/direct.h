@@ -23,6 +23,18 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
   if constexpr (!std::is_same_v<S, T> && std::is_same_v<T, float>) {
     return pick(static_cast<__mmask16>(bits), widened_some(from, bits), broadcast(low));
   }
+  if constexpr (sizeof(S) < sizeof(T) && std::is_same_v<T, int32_t>) {
+    const auto some = static_cast<__mmask16>(bits);
+    __m512i cells;
+    if constexpr (sizeof(S) == 1) {
+      const __m128i bytes = _mm_maskz_loadu_epi8(some, from);
+      cells = std::is_signed_v<S> ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes);
+    } else {
+      const __m256i pairs = _mm256_maskz_loadu_epi16(some, from);
+      cells = std::is_signed_v<S> ? _mm512_cvtepi16_epi32(pairs) : _mm512_cvtepu16_epi32(pairs);
+    }
+    return pick(some, (Vec<T>)cells, broadcast(low));
+  }
 #endif
   T cells[kLanes<T>];
   for (int lane = 0; lane < kLanes<T>; ++lane) {

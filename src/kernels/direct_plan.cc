@@ -14,6 +14,10 @@ constexpr int64_t kDirectCells = 32;       // of a window that is folded without
 constexpr double kDirectBytes = 64 << 10;  // of the input in a share of work
 constexpr int64_t kLeastAcross = 32;       // bytes of a run of inner cells
 
+constexpr int64_t kLeastColumn = 16;  // cells of a window of columns
+constexpr int64_t kColumns = 1024;    // side by side
+constexpr double kFewOutputs = 32;    // cells for each, from where all are cleared first
+
 constexpr int64_t kLeastBeside = 8;      // outer cells along the innermost axis
 constexpr int64_t kFarBeside = 1 << 26;  // bytes from one of them to the next
 
@@ -63,6 +67,31 @@ int64_t windows_at_once(const Work& work) {
 
 }  // namespace
 
+namespace {
+
+// No window lies in padding alone: such a one has no best.
+bool have_cells(const Work& work) {
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    const int64_t last = (along.out - 1) * along.stride - along.before;
+    if (along.dilation > along.n || along.before >= along.kernel || last >= along.n) return false;
+  }
+  return true;
+}
+
+// All windows together have few cells more than the input.
+bool hardly_overlap(const Work& work) {
+  double cells = 1, folded = 1;
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    cells *= static_cast<double>(along.n);
+    folded *= static_cast<double>(along.out) * static_cast<double>(std::min(along.kernel, along.n));
+  }
+  return folded <= 2 * cells;
+}
+
+}  // namespace
+
 bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& plan) {
   if (work.inner != 1 || work.outers == 0 || work.cells > taps) return false;
   const Outer& lanes = work.outer[work.outers - 1];
@@ -93,16 +122,7 @@ bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& pla
 
 bool make_runs(Work& work, int64_t least, Forward& plan) {
   if (work.inner != 1 || work.cells < least || far_away(work)) return false;
-  double cells = 1, folded = 1;
-  for (int a = 0; a < work.axes; ++a) {
-    const Axis& along = work.axis[a];
-    cells *= static_cast<double>(along.n);
-    folded *= static_cast<double>(along.out) * static_cast<double>(std::min(along.kernel, along.n));
-    // a window in padding alone has no best
-    const int64_t last = (along.out - 1) * along.stride - along.before;
-    if (along.dilation > along.n || along.before >= along.kernel || last >= along.n) return false;
-  }
-  if (least > 1 && folded > 2 * cells) return false;
+  if (!have_cells(work) || (least > 1 && !hardly_overlap(work))) return false;
   Work merged = work;
   while (merged.axes > 1) {
     const Axis& last = merged.axis[merged.axes - 1];
@@ -205,6 +225,51 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   plan.line.first = plan.kept_first.data();
   leave_whole(work, plan);
   plan.scratch = 64;
+  return true;
+}
+
+bool make_columns(const Work& work, int element_bytes, int64_t least, int threads, Forward& plan) {
+  if (work.inner <= 1 || work.inner * element_bytes < least || work.inner_x_step != 1 ||
+      work.inner_y_step != 1 || far_away(work) || work.cells < kLeastColumn || !have_cells(work) ||
+      !hardly_overlap(work)) {
+    return false;
+  }
+  cut_first(work, element_bytes, plan);
+  const int64_t line = 64 / element_bytes;
+  while (plan.items < 4 * threads && plan.cut[0].tile > 1) {
+    plan.cut[0].tile = ceil_div(plan.cut[0].tile, 2);
+    plan.cut[0].tiles = ceil_div(work.axis[0].out, plan.cut[0].tile);
+    count_items(work, plan);
+  }
+  while (plan.items < threads && plan.inner_tile > 2 * line) {
+    plan.inner_tile = ceil_div(ceil_div(plan.inner_tile, 2), line) * line;
+    count_items(work, plan);
+  }
+  plan.chunk = std::min(plan.inner_tile, kColumns);
+  plan.scratch = 2 * carved(plan.chunk, element_bytes);
+  return true;
+}
+
+bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPlan& plan) {
+  if (work.inner <= 1 || work.outer_count == 0 || far_away(work) ||
+      cells_of(work) < kFewOutputs * outputs_of(work)) {
+    return false;
+  }
+  const auto overlap = [](const Axis& along) {
+    return (along.kernel - 1) * along.dilation >= along.stride;
+  };
+  for (int a = 0; a < work.axes; ++a) {
+    if (halves && overlap(work.axis[a])) return false;  // whose sums are made in more bits
+  }
+  leave_whole(work, plan);
+  const Axis& first = work.axis[0];
+  if (!overlap(first) && work.outer_count < 4 * threads) {
+    plan.cut[0].tiles = std::min<int64_t>(first.out, ceil_div(4 * threads, work.outer_count));
+    count_items(work, plan);
+  }
+  list_offsets(work, plan);
+  plan.scratch = 64;
+  plan.in_columns = true;
   return true;
 }
 

@@ -1,12 +1,13 @@
 // Max pooling, forward with winners and backward; compiled once for each instruction set.
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
-// their own, straight from the user's arrays (beside.h, runs.h, stretches.h, across.h, direct.h;
-// backward pieces.h, line.h, gather_across.h, pairs.h, scatter_rows.h); everything else goes
-// by tiles (fold.h; backward gradient.h).
+// their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
+// direct.h; backward columns.h, pieces.h, line.h, gather_across.h, pairs.h, scatter_rows.h);
+// everything else goes by tiles (fold.h; backward gradient.h).
 
 #include "across.h"
 #include "beside.h"
+#include "columns.h"
 #include "direct.h"
 #include "fold.h"
 #include "gather_across.h"
@@ -51,6 +52,10 @@ const Kernels NDPOOL_ISA = {
      beside<int16_t, int32_t>, beside<uint16_t, int32_t>, beside<int32_t, int32_t>,
      beside<uint32_t, uint32_t>, beside<int64_t, int64_t>, beside<uint64_t, uint64_t>,
      beside<Half, float>, beside<Brain, float>, beside<float, float>, beside<double, double>},
+    {columns<uint8_t, int32_t>, columns<int8_t, int32_t>, columns<uint8_t, int32_t>,
+     columns<int16_t, int32_t>, columns<uint16_t, int32_t>, columns<int32_t, int32_t>,
+     columns<uint32_t, uint32_t>, columns<int64_t, int64_t>, columns<uint64_t, uint64_t>,
+     columns<Half, float>, columns<Brain, float>, columns<float, float>, columns<double, double>},
     {runs<uint8_t, uint8_t>, runs<int8_t, int8_t>, runs<uint8_t, uint8_t>, runs<int16_t, int16_t>,
      runs<uint16_t, uint16_t>, runs<int32_t, int32_t>, runs<uint32_t, uint32_t>,
      runs<int64_t, int64_t>, runs<uint64_t, uint64_t>, runs<Half, float>, runs<Brain, float>,
@@ -123,12 +128,19 @@ const Kernels NDPOOL_ISA = {
      scatter_rows<uint32_t, uint32_t>, scatter_rows<uint32_t, uint32_t>,
      scatter_rows<uint64_t, uint64_t>, scatter_rows<uint64_t, uint64_t>, scatter_rows<Half, float>,
      scatter_rows<Brain, float>, scatter_rows<float, float>, scatter_rows<double, double>},
+    {nullptr, scatter_columns<uint8_t, uint8_t>, scatter_columns<uint8_t, uint8_t>,
+     scatter_columns<uint16_t, uint16_t>, scatter_columns<uint16_t, uint16_t>,
+     scatter_columns<uint32_t, uint32_t>, scatter_columns<uint32_t, uint32_t>,
+     scatter_columns<uint64_t, uint64_t>, scatter_columns<uint64_t, uint64_t>,
+     scatter_columns<Half, float>, scatter_columns<Brain, float>, scatter_columns<float, float>,
+     scatter_columns<double, double>},
 #else
     // (but to widen and narrow halves)
     {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
      scattering<Half, float>, scattering<Brain, float>},
     {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
      scatter_rows<Half, float>, scatter_rows<Brain, float>},
+    {},
 #endif
 };
 

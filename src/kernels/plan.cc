@@ -13,7 +13,8 @@ constexpr int64_t kJointCells = 9;          // up to here one pass over all taps
 constexpr int64_t kTapsAtOnce = 5;          // along one axis; beyond, by doubling
 constexpr int64_t kLeastWindow = 8;         // from here on by running maxima, where axes allow it
 constexpr int64_t kMostWindow = 1024;       // up to here
-constexpr int64_t kLeastRunning = 64;       // bytes of a slot of the last axis for that
+constexpr int64_t kLine = 64;               // bytes of a line of the cache
+constexpr int64_t kLeastRunning = kLine;    // of a slot of the last axis for that
 constexpr int64_t kBandBytes = 4 << 10;     // of a band of rows: with its copies in L1
 constexpr int64_t kChunk = 2048;            // outputs: from the last pass to the result in L1
 constexpr int64_t kMostChecked = 1 << 16;   // outputs times axes whose taps are listed one by one
@@ -32,14 +33,13 @@ double kept_share(const Axis& along, int64_t tile) {
 }
 
 // Halve the tile until `bytes()` of it fit; the leading axes first, unless that repeats more work.
+// Of the inner run, whole lines of the cache are left.
 template <class Bytes>
-bool shrink(const Work& work, Cut* cut, int64_t& inner_tile, int threads, Bytes bytes) {
+bool shrink(const Work& work, int element_bytes, Cut* cut, int64_t& inner_tile, int threads,
+            Bytes bytes) {
   const int64_t room = std::clamp(kAllTileBytes / threads, kLeastTileBytes, kTileBytes);
+  const int64_t line = kLine / element_bytes;
   while (bytes() > static_cast<double>(room)) {
-    if (inner_tile >= 512) {
-      inner_tile = ceil_div(inner_tile, 2);
-      continue;
-    }
     int best = -1;
     double best_share = 0;
     for (int a = 0; a < work.axes; ++a) {
@@ -47,7 +47,9 @@ bool shrink(const Work& work, Cut* cut, int64_t& inner_tile, int threads, Bytes 
       const double share = kept_share(work.axis[a], cut[a].tile) * (a == work.axes - 1 ? 0.25 : 1);
       if (share > best_share) best = a, best_share = share;
     }
-    if (best >= 0 && (best_share > 2 || bytes() > kMostTileBytes)) {
+    if (inner_tile >= 512 || (inner_tile > line && best_share < 1)) {
+      inner_tile = ceil_div(ceil_div(inner_tile, 2), line) * line;
+    } else if (best >= 0 && (best_share > 2 || bytes() > kMostTileBytes)) {
       cut[best].tile = ceil_div(cut[best].tile, 2);
     } else if (inner_tile > 1) {
       inner_tile = ceil_div(inner_tile, 2);
@@ -292,8 +294,8 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
     return !plan.joint && side_by_side && along.stride == 1 && along.kernel >= kLeastWindow &&
            along.kernel <= kMostWindow;
   };
-  // Where rows are dilated and shorter than what goes side by side, what `Running` writes behind one
-  // row is what it would write into the next: unless other slots count there.
+  // Where rows are dilated and shorter than what goes side by side, what `Running` writes behind
+  // one row is what it would write into the next: unless other slots count there.
   plan.clipped = runs(0) && work.axis[0].dilation == 1;
   for (int a = 0; a < work.axes; ++a) plan.clipped &= work.axis[a].stride == 1;
   const auto slots = [&](int a) {
@@ -308,17 +310,20 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
   };
   // The tile, and where passes read and write; with running maxima few of its cells go further.
   const double shares = plan.clipped ? 2.5 : 4;
-  if (!shrink(work, plan.cut, plan.inner_tile, threads,
+  if (!shrink(work, element_bytes, plan.cut, plan.inner_tile, threads,
               [&] { return raw() * element_bytes * shares; })) {
     return false;
   }
+  plan.repeats = raw() / std::max(1.0, cells_of(work) + outputs_of(work));
   for (int a = 0; a < work.axes; ++a) {
     Cut& cut = plan.cut[a];
+    plan.repeats *= static_cast<double>(ceil_div(work.axis[a].out, cut.tile));
     cut.tiles = ceil_div(work.axis[a].out, cut.tile);
     cut.tile = ceil_div(work.axis[a].out, cut.tiles);
     cut.slots = slots(a);
   }
   count_items(work, plan);
+  plan.repeats *= static_cast<double>(plan.inner_tiles);
 
   // In the scratch: classes of the last axis, ..., of the first; then slots of the first axis,
   // ..., of the last; then the inner run.
@@ -522,7 +527,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     const double shares = plan.gather ? 2 + static_cast<double>(combinations) : 0;
     return (cells() + slots() * shares) * element_bytes;
   };
-  if (!shrink(work, plan.cut, plan.inner_tile, threads, bytes)) return false;
+  if (!shrink(work, element_bytes, plan.cut, plan.inner_tile, threads, bytes)) return false;
 
   int64_t step = plan.inner_tile, cells_in_all = plan.inner_tile;
   plan.run = plan.inner_tile;

@@ -9,6 +9,7 @@
 namespace ndpool {
 
 struct ForwardPlan : Forward {
+  double repeats = 1;                    // cells of all tiles, for one of input and output
   std::list<std::vector<int64_t>> kept;  // what the pointers in it point to
   std::vector<Stretch> kept_stretches;
   std::vector<uint64_t> kept_inside;
@@ -40,6 +41,12 @@ bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& pla
 bool make_runs(Work& work, int64_t least, Forward& plan);
 // For small windows over runs of neighbouring cells behind the pooled axes. False for others.
 bool make_across(const Work& work, int element_bytes, Forward& plan);
+// For large windows over such runs, of at least as many bytes, that hardly overlap. False for
+// others.
+bool make_columns(const Work& work, int element_bytes, int64_t least, int threads, Forward& plan);
+// For backward where the outputs are few, beside the cells. False where others are faster, or where
+// the sums of `halves` meet.
+bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPlan& plan);
 // Whether dy, dx and the winners are each one line of cells, in the same order.
 bool one_line(const Work& work);
 // For backward over such a line, where each tap is one shift of all of it. False for others.

@@ -33,6 +33,12 @@ inline double cells_of(const Work& work) {
   return cells;
 }
 
+inline double outputs_of(const Work& work) {
+  double outputs = static_cast<double>(work.inner);
+  for (int a = 0; a < work.axes; ++a) outputs *= static_cast<double>(work.axis[a].out);
+  return outputs;
+}
+
 // Whether the windows cover the input side by side.
 inline bool tiled(const Work& work) {
   bool all = true;

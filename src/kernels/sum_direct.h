@@ -183,7 +183,9 @@ class Blocks {
 
   void values(const S* from, int64_t step, int64_t count) {
     copy_strided(row_, from, step, count);
-    for (int64_t i = 0; i < count; i += kLanes<T>) store(row_ + i, finish_(load(row_ + i), 0));
+    for (int64_t i = 0; i < count; i += kLanes<T>) {
+      store(row_ + i, finish_(load(row_ + i), 0) + Vec<T>{});  // -0.0, too small a quotient, is 0.0
+    }
     emit(values_, row_, count);
   }
 

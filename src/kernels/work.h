@@ -165,6 +165,7 @@ struct Backward {
   bool in_pairs;             // see make_pairs
   bool line;                 // all outer cells as one line: see make_line
   bool in_rows;              // see make_scatter_rows
+  bool in_columns;           // see make_scatter_columns
   int64_t together;          // outer cells side by side, 1 to kTogether; a power of 2
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input
@@ -211,11 +212,13 @@ struct Kernels {
   FindPlaces find_places;
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
-  ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], runs[kKinds];
+  ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], columns[kKinds],
+      runs[kKinds];
   ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds];  // null without masked loads
   BackwardKernel pieces[kKinds], across_backward[kKinds], pairs[kKinds];  // the same
   BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
-  BackwardKernel scatter[kKinds], scatter_rows[kKinds];  // all of them only in the baseline
+  // all of them only in the baseline
+  BackwardKernel scatter[kKinds], scatter_rows[kKinds], scatter_columns[kKinds];
 };
 
 }  // namespace ndpool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from ..dtypes import sum_dtype
 from ..errors import PoolError, PoolTypeError, shown
 from ..geometry import Geometry
 from ..indices import refuse_index
+from . import numpy as numpy_engine
 
 Array = NDArray[Any]
 
@@ -30,6 +32,9 @@ _KINDS = {char: kind for kind, char in enumerate("?bBhHiIqQeEfd")} | {"l": 7, "L
 THREADS_VARIABLE = "NDPOOL_NUM_THREADS"
 MEMORY_VARIABLE = "NDPOOL_KEPT_MEMORY"
 _MOST_KEPT = 1024  # MiB, where the machine has eight times as much
+# How often max_pool may look at a cell because it is in several tiles. Axis by axis that is once,
+# but takes memory between the axes: for _FEW_CELLS, or for any number beyond _MANY_REPEATS.
+_REPEATS, _MANY_REPEATS, _FEW_CELLS = 2, 8, 1 << 16
 
 # A new array, not filled; its memory is kept when it is let go, see `set_kept_memory`.
 empty = np.empty if missing else _native.empty
@@ -59,7 +64,7 @@ def _steps(dtype: np.dtype[Any], geometry: Geometry, backward: bool) -> tuple[Ge
     if steps is None:
         steps = (geometry,)
         if not _sums_at_once(dtype, geometry, backward):
-            wide, steps = sum_dtype(dtype), tuple(_axis_by_axis(geometry, backward))
+            wide, steps = sum_dtype(dtype), tuple(_axis_by_axis(geometry, backward, backward))
             if not all(_sums_at_once(wide, step, backward) for step in steps):
                 steps = ()
         known[dtype.char, backward] = steps
@@ -72,12 +77,12 @@ def _sums_at_once(dtype: np.dtype[Any], geometry: Geometry, backward: bool) -> b
     return bool(geometry.memo["native"].serves_sums(_KINDS[dtype.char], backward))
 
 
-def _axis_by_axis(geometry: Geometry, backward: bool) -> Iterator[Geometry]:
-    """In the order of the sums: the first axis first, backward the last."""
+def _axis_by_axis(geometry: Geometry, backward: bool, last_first: bool) -> Iterator[Geometry]:
+    """For each axis the geometry of its windows, of what the steps before it gave."""
     g = geometry
     shape = list(g.y_shape if backward else g.shape)
     numbers = range(len(g.axes))
-    for number in reversed(numbers) if backward else numbers:
+    for number in reversed(numbers) if last_first else numbers:
         axis, before = g.axes[number], tuple(shape)
         shape[axis] = (g.shape if backward else g.y_shape)[axis]
         x_shape, y_shape = (tuple(shape), before) if backward else (before, tuple(shape))
@@ -85,14 +90,37 @@ def _axis_by_axis(geometry: Geometry, backward: bool) -> Iterator[Geometry]:
         yield Geometry(
             x_shape, g.axes[along], g.kernel[along], g.stride[along], g.dilation[along],
             g.before[along], g.after[along], g.out[along], y_shape, g.kernel[number],
-            g.index_dtype, {"forward": {}, "backward": {}},
+            np.min_scalar_type(g.kernel[number] - 1), {"forward": {}, "backward": {}},
         )  # fmt: skip
 
 
 def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
     if geometry.cells == 1 and not backward:
         return False  # a copy, which NumPy makes at once, and the kernels plane by plane
-    return _pooling(char, geometry) and bool(geometry.memo["native"].serves(_KINDS[char], backward))
+    if not _pooling(char, geometry):
+        return False
+    pooling, kind = geometry.memo["native"], _KINDS[char]
+    at_once = bool(pooling.serves(kind, backward))
+    if backward or len(geometry.axes) == 1:
+        return at_once
+    repeats = pooling.repeats(kind) if at_once else math.inf
+    if repeats <= _REPEATS:
+        return True
+    steps = tuple(_axis_by_axis(geometry, backward=False, last_first=True))
+    if not all(step.cells == 1 or _serves(char, step, False) for step in steps):
+        return at_once
+    cells = max(math.prod(step.y_shape) for step in steps[:-1])
+    geometry.memo.setdefault("steps", {})[char] = {
+        False: steps if cells <= _FEW_CELLS or repeats > _MANY_REPEATS else (),
+        True: steps if repeats > _MANY_REPEATS else (),
+    }
+    return True
+
+
+def _max_steps(dtype: np.dtype[Any], geometry: Geometry, winners: bool) -> tuple[Geometry, ...]:
+    """The geometries to pool with one after the other, if that is better than at once."""
+    known: dict[str, dict[bool, tuple[Geometry, ...]]] | None = geometry.memo.get("steps")
+    return known[dtype.char][winners] if known and dtype.char in known else ()
 
 
 def _pooling(char: str, geometry: Geometry) -> bool:
@@ -113,6 +141,8 @@ def _pooling(char: str, geometry: Geometry) -> bool:
 def keep_forward(x: Array, geometry: Geometry, *arguments: object) -> None:
     """Let `forward_again` know what max_pool does with these `arguments` and an array like x."""
     winners = arguments[-1] is not False
+    if _max_steps(x.dtype, geometry, winners):
+        return
     _native.keep_forward(x, *arguments, geometry.memo["native"], _KINDS[x.dtype.char], winners)
 
 
@@ -123,11 +153,33 @@ def keep_backward(dy: Array, geometry: Geometry, *arguments: object) -> None:
 
 def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> None:
     """Fill `y` and `indices`, which are C-contiguous; x may have any strides."""
+    if steps := _max_steps(x.dtype, geometry, indices is not None):
+        return _axes_in_turn(x, steps, y, indices)
     pooling, kind = geometry.memo["native"], _KINDS[x.dtype.char]
     done = pooling.forward(x, y, indices, kind)
     if not done:  # its elements stood as no kernel reads them
         done = pooling.forward(x.copy(), y, indices, kind)
     assert done, geometry
+
+
+def _axes_in_turn(x: Array, steps: tuple[Geometry, ...], y: Array, indices: Array | None) -> None:
+    """The best of the best along each axis, the last axis first: so the first of equals wins."""
+    cells = 1  # of a window so far
+    for number, step in enumerate(steps, 1):
+        to = y if number == len(steps) else empty(step.y_shape, x.dtype)
+        taps = None if indices is None else empty(step.y_shape, step.index_dtype)
+        (numpy_engine.max_pool if step.cells == 1 else max_pool)(x, step, to, taps)
+        if taps is not None and number == 1:
+            offsets = taps
+        elif taps is not None:
+            (axis,), shape = step.axes, [1] * to.ndim
+            shape[axis] = -1
+            starts = np.arange(step.out[0], dtype=np.intp) * step.stride[0] - step.before[0]
+            rows = starts.reshape(shape) + taps.astype(np.intp) * step.dilation[0]
+            offsets = np.take_along_axis(offsets, rows, axis) + taps * np.uint32(cells)
+        x, cells = to, cells * step.cells
+    if indices is not None:
+        indices[...] = offsets
 
 
 def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
