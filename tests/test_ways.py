@@ -156,6 +156,10 @@ WAYS = {  # name: shape, words
         {"kernel_size": (270, 260), "axes": (0, 1)},
     ),
     "columns of long axes far apart": ((9, 50, 2, 21), {"kernel_size": (9, 20), "axes": (0, 1)}),
+    "columns of cells, other axes between": (
+        (20, 7, 30),
+        {"kernel_size": (4, 7), "stride": (5, 6), "padding": (2, 3), "axes": (0, 2)},
+    ),
     "columns that overlap": ((3, 64, 20), {"kernel_size": 40, "stride": 20, "axes": 1}),
     "an axis after the other": (
         (9, 2, 8, 14, 5),

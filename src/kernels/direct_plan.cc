@@ -17,6 +17,7 @@ constexpr int64_t kLeastAcross = 32;       // bytes of a run of inner cells
 constexpr int64_t kLeastColumn = 16;  // cells of a window of columns
 constexpr int64_t kColumns = 1024;    // side by side
 constexpr double kFewOutputs = 32;    // cells for each, from where all are cleared first
+constexpr double kFewBetween = 6;     // the same, where other axes lie between
 
 constexpr int64_t kLeastBeside = 8;      // outer cells along the innermost axis
 constexpr int64_t kFarBeside = 1 << 26;  // bytes from one of them to the next
@@ -251,8 +252,14 @@ bool make_columns(const Work& work, int element_bytes, int64_t least, int thread
 }
 
 bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPlan& plan) {
-  if (work.inner <= 1 || work.outer_count == 0 || far_away(work) ||
-      cells_of(work) < kFewOutputs * outputs_of(work)) {
+  int64_t step = work.inner;
+  bool dense = true;  // no other axes between those of an outer cell
+  for (int a = work.axes - 1; a >= 0; --a) {
+    dense &= work.axis[a].x_step == step;
+    step *= work.axis[a].n;
+  }
+  if (work.inner < (dense ? 2 : 1) || work.outer_count == 0 || far_away(work) ||
+      cells_of(work) < (dense ? kFewOutputs : kFewBetween) * outputs_of(work)) {
     return false;
   }
   const auto overlap = [](const Axis& along) {
