@@ -7,6 +7,9 @@
 namespace ndpool {
 namespace {
 
+// Bytes, to ask for cells of dx before they are written. (Those of dy are no sooner there.)
+constexpr int64_t kAheadOfDx = 3072;
+
 // A window that a cell is in, along one axis or several: how far its output and winner are from the
 // first, and the number of the cell.
 struct Asked {
@@ -37,9 +40,7 @@ class AskedRows {
     S* dx = static_cast<S*>(work_.result) + walk.x;
     const Asked all{};
     if (last_ < 0) return run(dx, dy, winners, &all, 1, &all, 1);
-    const int64_t n = work_.axis[0].n, tiles = plan_.cut[0].tiles, tile = walk.tile[0];
-    const int64_t begin = n / tiles * tile + least(n % tiles, tile);
-    const int64_t end = begin + n / tiles + (tile < n % tiles);
+    const auto [begin, end] = share_of(work_.axis[0].n, plan_.cut[0].tiles, walk.tile[0]);
     axis(0, begin, end, &all, 1, dy, winners, dx, run);
   }
 

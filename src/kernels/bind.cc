@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,7 +20,7 @@
 
 #include "array.h"
 #include "memory.h"
-#include "plan.h"
+#include "plan_parts.h"
 #include "recall.h"
 #include "sum_plan.h"
 #include "threads.h"
@@ -148,22 +149,22 @@ class Pooling {
     }
   }
 
-  // False where this geometry has to go another way.
-  bool serves(int kind, bool backward) {
-    if (!kernel_exists(kind, backward)) return false;
-    if (work_.cells == 1) return false;  // a copy
+  // How many cells, of several tiles or of padding, forward looks at for each of input and output;
+  // 1 where there are no tiles, infinitely many where this geometry has to go another way.
+  double repeats(int kind) {
+    constexpr double kNotServed = std::numeric_limits<double>::infinity();
+    if (work_.cells == 1 || !kernel_exists(kind, false)) return kNotServed;  // 1: a copy
     // The largest inner run makes the largest tile; a plan for it can always shrink to one cell.
     Work work = arranged_busy(x_steps_, y_steps_);
-    if (backward) return backward_plan(work, kind) != nullptr;
-    return forward_way(work, kind).kernel != nullptr;
+    const ForwardWay way = forward_way(work, kind);
+    if (!way.kernel) return kNotServed;
+    return way.kept ? way.kept->repeats : 1;
   }
 
-  // How many cells, of several tiles or of padding, forward looks at for each of input and output;
-  // 1 where there are no tiles.
-  double repeats(int kind) {
+  bool serves_backward(int kind) {
+    if (work_.cells == 1 || !kernel_exists(kind, true)) return false;
     Work work = arranged_busy(x_steps_, y_steps_);
-    const ForwardWay way = forward_way(work, kind);
-    return way.kept ? way.kept->repeats : 1;
+    return backward_plan(work, kind) != nullptr;
   }
 
   const std::vector<int64_t>& shape() const { return shape_; }
@@ -423,11 +424,7 @@ class Pooling {
   // others are told at once.
   std::shared_ptr<const ForwardPlan> stretches_plan(const Work& work, int kind) {
     const int bytes = kind == kF16 || kind == kBF16 ? 2 : element_bytes(kind);
-    int64_t step = 1;
-    for (int a = work.axes - 1; a >= 0; --a) {
-      if (work.inner != 1 || work.axis[a].x_step != step) return nullptr;
-      step *= work.axis[a].n;
-    }
+    if (work.inner != 1 || dense_from(work) > 0) return nullptr;
     const std::lock_guard<std::mutex> guard(lock_);
     const auto found = stretches_.find(bytes);
     if (found != stretches_.end()) return found->second;
@@ -703,7 +700,7 @@ NB_MODULE(_native, m) {
   nb::class_<Pooling>(m, "Pooling")
       .def(
           nb::init<std::vector<int64_t>, Sizes, Sizes, Sizes, Sizes, Sizes, std::vector<int64_t>>())
-      .def("serves", &Pooling::serves)
+      .def("serves_backward", &Pooling::serves_backward)
       .def("forward", forward, nb::arg(), nb::arg(), nb::arg().none(), nb::arg())
       .def("backward", backward)
       .def("repeats", &Pooling::repeats)

@@ -47,12 +47,7 @@ class Columns {
       begun_ = false;
       work_.winners ? rows<true>(0, x + i, 0, count) : rows<false>(0, x + i, 0, count);
       emit(static_cast<S*>(work_.result) + y + i, values_, count);
-      switch (work_.winners ? work_.winner_bytes : 0) {
-        case 0: break;
-        case 1: emit(static_cast<uint8_t*>(work_.winners) + winner + i, winners_, count); break;
-        case 2: emit(static_cast<uint16_t*>(work_.winners) + winner + i, winners_, count); break;
-        default: emit(static_cast<uint32_t*>(work_.winners) + winner + i, winners_, count);
-      }
+      if (work_.winners) emit_winners(work_, winner + i, winners_, count);
     }
   }
 
@@ -143,16 +138,12 @@ template <class S, class T>
 class ScatterColumns {
  public:
   ScatterColumns(const Work& work, const Backward& plan)
-      : work_(work), plan_(plan), last_(work.axes - 1), dense_(work.axes) {
-    int64_t step = work.inner;
-    while (dense_ > 0 && work.axis[dense_ - 1].x_step == step) step *= work.axis[--dense_].n;
-  }
+      : work_(work), plan_(plan), last_(work.axes - 1) {}
 
-  void write(const Walk& walk) {
+  void write(const Walk& walk) const {
     const Axis& along = work_.axis[0];
     const int64_t tiles = plan_.cut[0].tiles, tile = walk.tile[0];
-    const int64_t begin = along.out / tiles * tile + least(along.out % tiles, tile);
-    const int64_t end = begin + along.out / tiles + (tile < along.out % tiles);
+    const auto [begin, end] = share_of(along.out, tiles, tile);
     S* dx = static_cast<S*>(work_.result) + walk.x;
     clear(0, dx, tile > 0 ? begin * along.stride - along.before : 0,
           tile + 1 < tiles ? end * along.stride - along.before : along.n);
@@ -160,11 +151,11 @@ class ScatterColumns {
   }
 
  private:
-  // Rows of axis a. From `dense_` on, cells lie side by side.
+  // Rows of axis a.
   NDPOOL_RECURSIVE void clear(int a, S* dx, int64_t begin, int64_t end) const {
     if (a > last_) return fill(dx, S{}, work_.inner);
     const int64_t step = work_.axis[a].x_step;
-    if (a >= dense_) {
+    if (a >= plan_.dense_from) {
       std::memset(static_cast<void*>(dx + begin * step), 0,
                   static_cast<size_t>((end - begin) * step) * sizeof(S));
       return;
@@ -173,7 +164,8 @@ class ScatterColumns {
     for (int64_t i = begin; i < end; ++i) clear(a + 1, dx + i * step, 0, next);
   }
 
-  NDPOOL_RECURSIVE void axis(int a, S* dx, int64_t y, int64_t winner, int64_t begin, int64_t end) {
+  NDPOOL_RECURSIVE void axis(int a, S* dx, int64_t y, int64_t winner, int64_t begin,
+                             int64_t end) const {
     const Axis& along = work_.axis[a];
     for (int64_t o = begin; o < end; ++o) {
       S* from = dx + (o * along.stride - along.before) * along.x_step;  // the window's first cell
@@ -210,12 +202,11 @@ class ScatterColumns {
   const Work& work_;
   const Backward& plan_;
   const int last_;
-  int dense_;
 };
 
 template <class S, class T>
 int64_t scatter_columns(const Work& work, const Backward& plan, void*, int64_t begin, int64_t end) {
-  ScatterColumns<S, T> way(work, plan);
+  const ScatterColumns<S, T> way(work, plan);
   return write_checked(work, plan, begin, end,
                        [&](const Walk& walk, const WinnerCheck&, int64_t) { way.write(walk); });
 }

@@ -66,10 +66,6 @@ int64_t windows_at_once(const Work& work) {
   return windows;
 }
 
-}  // namespace
-
-namespace {
-
 // No window lies in padding alone: such a one has no best.
 bool have_cells(const Work& work) {
   for (int a = 0; a < work.axes; ++a) {
@@ -252,12 +248,8 @@ bool make_columns(const Work& work, int element_bytes, int64_t least, int thread
 }
 
 bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPlan& plan) {
-  int64_t step = work.inner;
-  bool dense = true;  // no other axes between those of an outer cell
-  for (int a = work.axes - 1; a >= 0; --a) {
-    dense &= work.axis[a].x_step == step;
-    step *= work.axis[a].n;
-  }
+  plan.dense_from = dense_from(work);
+  const bool dense = plan.dense_from == 0;  // no other axes between those of an outer cell
   if (work.inner < (dense ? 2 : 1) || work.outer_count == 0 || far_away(work) ||
       cells_of(work) < (dense ? kFewOutputs : kFewBetween) * outputs_of(work)) {
     return false;

@@ -310,20 +310,11 @@ class LastPass {
         emit(to + done, values, n);
         if (work_.winners) {
           if (work_.padded) settle(number + done, n, values, winners);
-          switch (work_.winner_bytes) {
-            case 1: write_winners<uint8_t>(y + done, n, winners); break;
-            case 2: write_winners<uint16_t>(y + done, n, winners); break;
-            default: write_winners<uint32_t>(y + done, n, winners);
-          }
+          emit_winners(work_, y + done, winners, n);
         }
         done += n;
       }
     }
-  }
-
-  template <class W>
-  void write_winners(int64_t at, int64_t n, const Winner<T>* winners) {
-    emit(static_cast<W*>(work_.winners) + at, winners, n);
   }
 
   // Padding is filled with the lowest value. Where the best is no higher, all cells of the window

@@ -33,9 +33,7 @@ class Pairs {
   void write(const Walk& walk) const {
     planes_.each(walk, [this, &walk](S* dx, const S* dy, const uint8_t* winners, const Asked* asked,
                                      int64_t count, const Asked* further, int64_t further_count) {
-      const int64_t tile = tiles_ > 1 ? walk.tile[0] : 0, all = pairs(down_), each = all / tiles_;
-      const int64_t begin = each * tile + least(all % tiles_, tile);
-      const int64_t end = begin + each + (tile < all % tiles_);
+      const auto [begin, end] = share_of(pairs(down_), tiles_, tiles_ > 1 ? walk.tile[0] : 0);
       Asked planes[kMostAsked];
       int64_t found = 0;
       for (int64_t i = 0; i < count; ++i) {
@@ -131,6 +129,8 @@ class Pairs {
       S* next = 2 * pair + 1 < down_.n ? to + down_.x_step : nullptr;
       const auto block = [&](const Masks& masks, auto masked) __attribute__((always_inline)) {
         constexpr bool kMasked = masked(), kLeft = kKernel == 3;
+        const int64_t ahead = address(to + 4 * masks.at) + kAheadOfDx;  // of two rows one by one
+        for (int64_t i = 0; i < 256; i += 64) prefetch<true>(ahead + i);
         Sums sums[2];
         for (int64_t p = 0; p < (kOne ? 1 : count); ++p) {
           const S* y = above + masks.at + (kOne ? 0 : planes[p].y);

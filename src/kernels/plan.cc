@@ -317,8 +317,8 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
   plan.repeats = raw() / std::max(1.0, cells_of(work) + outputs_of(work));
   for (int a = 0; a < work.axes; ++a) {
     Cut& cut = plan.cut[a];
-    plan.repeats *= static_cast<double>(ceil_div(work.axis[a].out, cut.tile));
     cut.tiles = ceil_div(work.axis[a].out, cut.tile);
+    plan.repeats *= static_cast<double>(cut.tiles);
     cut.tile = ceil_div(work.axis[a].out, cut.tiles);
     cut.slots = slots(a);
   }

@@ -39,6 +39,15 @@ inline double outputs_of(const Work& work) {
   return outputs;
 }
 
+// The axis from which on the cells of the input lie side by side; as many as there are if none.
+inline int dense_from(const Work& work) {
+  int a = work.axes;
+  for (int64_t step = work.inner; a > 0 && work.axis[a - 1].x_step == step;) {
+    step *= work.axis[--a].n;
+  }
+  return a;
+}
+
 // Whether the windows cover the input side by side.
 inline bool tiled(const Work& work) {
   bool all = true;

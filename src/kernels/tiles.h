@@ -12,6 +12,12 @@ inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0); }  // b > 0
 
+// The tile's even share of n: the first of it, and the one behind the last.
+inline std::pair<int64_t, int64_t> share_of(int64_t n, int64_t tiles, int64_t tile) {
+  const int64_t begin = n / tiles * tile + least(n % tiles, tile);
+  return {begin, begin + n / tiles + (tile < n % tiles)};
+}
+
 // The taps, from the first on and before the second, that lie inside the input along an axis where
 // the window begins at `start`.
 inline std::pair<int64_t, int64_t> taps_inside(const Axis& along, int64_t start) {
@@ -52,6 +58,10 @@ template <bool kWrite>
 inline void prefetch(int64_t address) {
   __builtin_prefetch(reinterpret_cast<const void*>(address), kWrite, 3);
 }
+
+// Bytes, to ask for cells before they are read and written: the processor itself looks no further
+// than a page.
+constexpr int64_t kAhead = 4096, kWriteAhead = 512;
 
 // Asks for the start of the next outer cell, taken to be as far away as this one is from the one
 // before. Small outer cells gain a quarter: while one is computed, the memory would be idle.
@@ -95,6 +105,16 @@ void emit(S* to, const T* from, int64_t count) {
     convert_run(to, from, count);
   } else {
     narrow_run(to, from, count);
+  }
+}
+
+// Store `count` winners in as many bytes as they take, from place `at` on.
+template <class W>
+void emit_winners(const Work& work, int64_t at, const W* winners, int64_t count) {
+  switch (work.winner_bytes) {
+    case 1: return emit(static_cast<uint8_t*>(work.winners) + at, winners, count);
+    case 2: return emit(static_cast<uint16_t*>(work.winners) + at, winners, count);
+    default: return emit(static_cast<uint32_t*>(work.winners) + at, winners, count);
   }
 }
 

@@ -116,9 +116,8 @@ class WinnerCheck {
     any_border_ = !plan_.listed;
     for (int a = 0; a < work_.axes; ++a) {
       const Axis& along = work_.axis[a];
-      const int64_t tiles = plan_.cut[a].tiles;
-      begin_[a] = along.out / tiles * walk.tile[a] + least(along.out % tiles, walk.tile[a]);
-      end_[a] = begin_[a] + along.out / tiles + (walk.tile[a] < along.out % tiles);
+      const auto [begin, end] = share_of(along.out, plan_.cut[a].tiles, walk.tile[a]);
+      begin_[a] = begin, end_[a] = end;
       left_[a] = most(begin_[a], least(end_[a], plan_.inside_from[a]));
       right_[a] = most(left_[a], least(end_[a], plan_.inside_to[a]));
       any_border_ |= left_[a] > begin_[a] || right_[a] < end_[a];

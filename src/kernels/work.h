@@ -166,6 +166,7 @@ struct Backward {
   bool line;                 // all outer cells as one line: see make_line
   bool in_rows;              // see make_scatter_rows
   bool in_columns;           // see make_scatter_columns
+  int dense_from;            // then: the axis from which on cells of dx lie side by side
   int64_t together;          // outer cells side by side, 1 to kTogether; a power of 2
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input

@@ -100,12 +100,12 @@ def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
     if not _pooling(char, geometry):
         return False
     pooling, kind = geometry.memo["native"], _KINDS[char]
-    at_once = bool(pooling.serves(kind, backward))
-    if backward or len(geometry.axes) == 1:
+    if backward:
+        return bool(pooling.serves_backward(kind))
+    repeats = pooling.repeats(kind)
+    at_once = bool(repeats < math.inf)
+    if repeats <= _REPEATS or len(geometry.axes) == 1:
         return at_once
-    repeats = pooling.repeats(kind) if at_once else math.inf
-    if repeats <= _REPEATS:
-        return True
     steps = tuple(_axis_by_axis(geometry, backward=False, last_first=True))
     if not all(step.cells == 1 or _serves(char, step, False) for step in steps):
         return at_once
