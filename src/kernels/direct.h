@@ -90,8 +90,11 @@ class Direct {
         last_(work.axes - 1),
         along_(work.axis[last_]),
         low_(lowest<S, T>()) {
-    if (last_ > 0) new_rows_ = work.axis[last_ - 1].stride, row_step_ = work.axis[last_ - 1].x_step;
-    new_rows_ = least(new_rows_, 4);
+    const Axis& rows = work.axis[last_ > 0 ? last_ - 1 : 0];
+    if (last_ > 0) new_rows_ = least(rows.stride, 4);
+    const bool one_run = last_ > 0 && rows.x_step == along_.n;
+    ahead_cells_ = one_run ? 2 * new_rows_ : 2;
+    ahead_row_ = one_run ? 128 : rows.x_step * int64_t{sizeof(S)};
   }
 
   // To be called when `walk` came to another tile.
@@ -123,9 +126,6 @@ class Direct {
   static constexpr int L = kLanes<T>;
   // Plans let no window reach further than 64 bytes, which are four vectors or fewer.
   static constexpr int kMostEdges = 12;
-  // Bytes, to ask for cells before they are read: the processor itself looks no further than a
-  // page.
-  static constexpr int64_t kAhead = 2048;
   static constexpr std::make_integer_sequence<int, L> lanes{};
 
   void list(Edge<T>& edge, int64_t o, int64_t start) const {
@@ -225,13 +225,15 @@ class Direct {
     Vec<T> low, high;
   };
 
-  void ask_ahead(const S* x, const S* to) const {
-    for (int64_t r = 0; r < new_rows_; ++r) {
-      const int64_t next = address(x + offset_[0] + r * row_step_) + kAhead;
+  // While the outputs from o on are made of the rows from x on. Cells are asked for in the order of
+  // memory, not row beside row: long rows go up to 1.7 times as fast so.
+  void ask_ahead(const S* x, int64_t o, const S* to) const {
+    int64_t next = address(x + offset_[0] + ahead_cells_ * o) + kAhead;
+    for (int64_t r = 0; r < new_rows_; ++r, next += ahead_row_) {
       prefetch<false>(next);
       prefetch<false>(next + 64);
     }
-    prefetch<true>(address(to) + kAhead);
+    prefetch<true>(address(to + o) + kWriteAhead);
   }
 
   // kKernel: cells in a row of a window that is not dilated; or 0, for any. kRows: the same of
@@ -242,7 +244,7 @@ class Direct {
     const int64_t count = count_[last_];
     Seen<S, T> seen;
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
-      ask_ahead(x, to + o);
+      ask_ahead(x - 2 * o, o, to);
       const bool at_edge = o == edge->at;
       const auto best = at_edge ? window<kClean, kWinners, true, kKernel, kRows>(x, *edge, seen)
                                 : window<kClean, kWinners, false, kKernel, kRows>(x, *edge, seen);
@@ -269,7 +271,7 @@ class Direct {
     Seen<S, T> seen;
     Columns here = columns<kWinners, kRows>(x, 0, *edge, seen), next{};
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
-      ask_ahead(x, to + o);
+      ask_ahead(x - 2 * o, o, to);
       const bool at_edge = o == edge->at, last = o + L >= count;
       const auto& following = edge[at_edge];
       if constexpr (kKernel == 3) {
@@ -417,7 +419,8 @@ class Direct {
   bool in_order_ = true;
   int64_t begin_[kMostAxes], count_[kMostAxes];  // outputs of the tile
   int64_t start_ = 0;                            // the first window's first cell in its row
-  int64_t new_rows_ = 1, row_step_ = 0;    // of the input, from one row of windows to the next
+  int64_t new_rows_ = 1;                   // of the input, from one row of windows to the next
+  int64_t ahead_cells_, ahead_row_;        // of ask_ahead: cells for an output, bytes to the next
   Edge<T> edges_[kMostEdges + 1];          // the last is nowhere
   int64_t lo_[kMostAxes], hi_[kMostAxes];  // taps inside the input, of the row at hand
   int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed

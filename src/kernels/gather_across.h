@@ -61,7 +61,10 @@ class GatherAcross {
         }
       }
     }
-    for (int u = 0; u < kVectors; ++u) put_cells<S, T>(dx + u * L, sum[u], bits);
+    for (int u = 0; u < kVectors; ++u) {
+      prefetch<true>(address(dx + u * L) + kAheadOfDx);
+      put_cells<S, T>(dx + u * L, sum[u], bits);
+    }
   }
 
   static constexpr uint64_t kAll = ~uint64_t{0};

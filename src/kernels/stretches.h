@@ -45,13 +45,24 @@ template <class S, class T, int kTaps>
 class Fold {
  public:
   Fold(const Work& work, const Forward& plan)
-      : line_(plan.line), taps_(kTaps ? kTaps : work.cells), offset_(plan.line.offset) {}
+      : line_(plan.line),
+        taps_(kTaps ? kTaps : work.cells),
+        offset_(plan.line.offset),
+        reach_(offset_[taps_ - 1] + kLanes<T>) {}
 
   template <bool kWinners>
   void outer_cell(const S* x, S* y, uint8_t* winners) const {
-    const bool clean = !needs_care<S, T>(x, line_.cells);
+    int64_t looked = 0, care = INT64_MIN;  // at all cells up to here; up to here some need care
     for (int64_t i = 0; i < line_.count; ++i) {
       const Stretch& stretch = line_.stretch[i];
+      prefetch<false>(address(x + stretch.x) + kAhead);  // the next outer cell, if not this one
+      prefetch<true>(address(y + stretch.y) + kWriteAhead);
+      while (looked < least(line_.cells, stretch.x + reach_)) {
+        const int64_t next = least(line_.cells, looked + kLooked);
+        if (needs_care<S, T>(x + looked, next - looked)) care = next;
+        looked = next;
+      }
+      const bool clean = stretch.x >= care;
       uint8_t* to = kWinners ? winners + stretch.y : nullptr;
       if (clean) {
         part<T, true, kWinners>(x, y + stretch.y, to, stretch, 0);
@@ -102,23 +113,21 @@ class Fold {
   }
 
   static constexpr uint64_t kAll = ~uint64_t{0};
+  static constexpr int64_t kLooked = 2048 / sizeof(S);  // cells at a time
 
   const Stretches line_;
   const int64_t taps_;
   const int64_t* const offset_;
+  const int64_t reach_;  // of a stretch: cells from its first on
 };
 
 template <class S, class T, int kTaps>
 int64_t stretches_of(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
   const Fold<S, T, kTaps> fold(work, plan);
   Walk walk(work, plan, begin);
-  Ahead<false> next_x;
-  Ahead<true> next_y;
   for (int64_t item = begin; item < end; ++item, walk.next(work, plan)) {
     const S* x = static_cast<const S*>(work.source) + walk.x;
     S* y = static_cast<S*>(work.result) + walk.y;
-    next_x.look(x);
-    next_y.look(y);
     if (work.winners) {
       auto* winners = static_cast<uint8_t*>(work.winners) + walk.winners;
       fold.template outer_cell<true>(x, y, winners);
