@@ -170,6 +170,37 @@ WAYS = {  # name: shape, words
             "axes": (0, 1, 2, 3),
         },
     ),
+    "narrow rows": ((2, 3, 28, 28), OVERLAPPING),
+    "narrow rows of whole vectors": ((2, 3, 17, 32), {"kernel_size": 3, "stride": 2}),
+    "narrow rows, two vectors of outputs": ((2, 3, 15, 28), SAME),
+    "narrow rows of larger windows": (
+        (3, 22, 20),
+        {"kernel_size": (4, 5), "stride": 1, "padding": (1, 2), "axes": PLANES},
+    ),
+    "narrow rows, in shares, dilated": (
+        (2, 900, 27),
+        {
+            "kernel_size": 3,
+            "stride": (3, 2),
+            "dilation": (3, 2),
+            "padding": (2, 1),
+            "axes": PLANES,
+        },
+    ),
+    "narrow volumes": (
+        (2, 11, 12, 28),
+        {"kernel_size": 3, "stride": 2, "padding": 1, "axes": (1, 2, 3)},
+    ),
+    "narrow volumes, an axis more": (
+        (2, 5, 6, 7, 14),
+        {
+            "kernel_size": (2, 3, 2, 3),
+            "stride": 1,
+            "dilation": (1, 2, 1, 1),
+            "padding": ((1, 0), (2, 2), (0, 1), (1, 1)),
+            "axes": (1, 2, 3, 4),
+        },
+    ),
     "running maxima": ((3, 33, 70), {"kernel_size": 11, "padding": 5, "stride": 1, "axes": PLANES}),
     "running maxima, dilated": (
         (2, 50, 61),

@@ -307,6 +307,9 @@ class Pooling {
     constexpr int bytes[kKinds] = {1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 4, 4, 8};  // as computed with
     return bytes[kind];
   }
+  static int stored_bytes(int kind) {
+    return kind == kF16 || kind == kBF16 ? 2 : element_bytes(kind);
+  }
   bool wide(int kind) const {
     const int bytes = element_bytes(kind);
     return bytes < 4 && work_.cells > (int64_t{1} << (8 * bytes));
@@ -384,6 +387,8 @@ class Pooling {
     };
     if (make_beside(work, bytes, kFewBeside, plan)) {
       way.kernel = kernels.beside[kind];
+    } else if (kernels.narrow[kind] && make_narrow(work, bytes, stored_bytes(kind), plan)) {
+      way.kernel = kernels.narrow[kind];
     } else if (kernels.stretches[kind] && (way.kept = stretches_plan(work, kind))) {
       way.kernel = kernels.stretches[kind];
     } else if (kernels.direct[kind] && make_direct(work, bytes, plan)) {
@@ -423,7 +428,7 @@ class Pooling {
   // Null where another way is faster. That is found out for arrays as they are here, without gaps;
   // others are told at once.
   std::shared_ptr<const ForwardPlan> stretches_plan(const Work& work, int kind) {
-    const int bytes = kind == kF16 || kind == kBF16 ? 2 : element_bytes(kind);
+    const int bytes = stored_bytes(kind);
     if (work.inner != 1 || dense_from(work) > 0) return nullptr;
     const std::lock_guard<std::mutex> guard(lock_);
     const auto found = stretches_.find(bytes);

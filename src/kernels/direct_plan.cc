@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kDirectCells = 32;       // of a window that is folded without a tile
 constexpr double kDirectBytes = 64 << 10;  // of the input in a share of work
 constexpr int64_t kLeastAcross = 32;       // bytes of a run of inner cells
+constexpr size_t kMostKept = 64 << 10;     // bytes of the best of rows, in a share of work
 
 constexpr int64_t kLeastColumn = 16;  // cells of a window of columns
 constexpr int64_t kColumns = 1024;    // side by side
@@ -282,6 +283,68 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan) {
   }
   cut_first(work, element_bytes, plan);
   return true;
+}
+
+namespace {
+
+// Whether narrow rows take less than stretches of planes do; or, in larger windows and volumes,
+// fill most of their vectors. The cycles were measured on planes of 7x7 to 28x28.
+bool worth_keeping_rows(const Work& work, int64_t lanes) {
+  const Axis& rows = work.axis[work.axes - 2];
+  const Axis& along = work.axis[work.axes - 1];
+  if ((along.kernel - 1) * along.dilation < along.stride) return false;  // none is shared
+  const int64_t vectors = ceil_div(along.out, lanes);
+  const bool gaps = lanes > 16 && along.stride > 1;  // which no stretch has
+  if (work.axes > 2 || work.cells > kStretchCells || gaps) {
+    return 10 * along.out >= (gaps ? 2 * work.axes - 2 : 6) * vectors * lanes;
+  }
+  const int64_t kept = rows.n * (5 + 2 * along.kernel * vectors);
+  const int64_t folded = rows.out * vectors * (4 + 2 * rows.kernel);
+  const int64_t span = ceil_div((along.out - 1) * along.stride + 1, lanes) * lanes;
+  const int64_t stretches = ceil_div(rows.out * std::min(span, rows.stride * along.n), lanes);
+  return kept + folded <= stretches * (8 + 2 * work.cells);
+}
+
+}  // namespace
+
+bool make_narrow(const Work& work, int element_bytes, int stored_bytes, Forward& plan) {
+  const int64_t lanes = 64 / element_bytes;
+  const Axis& last = work.axis[work.axes - 1];
+  const int64_t vectors = ceil_div(last.out, lanes);
+  if (work.inner != 1 || work.axes < 2 || work.winner_bytes != 1 || last.x_step != 1 ||
+      last.y_step != 1 || last.n + work.padded > 2 * lanes || vectors > 2 || far_away(work) ||
+      !have_cells(work) || !worth_keeping_rows(work, 64 / stored_bytes)) {
+    return false;
+  }
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    if (along.kernel > kMostRowTaps) return false;
+    if (a < work.axes - 1 && along.stride > along.kernel * along.dilation) return false;
+  }
+  cut_first(work, element_bytes, plan);
+  const auto kept = [&] {  // bytes
+    const Axis& first = work.axis[0];
+    int64_t rows = 1;  // of outputs, behind a cell of the axis
+    size_t bytes = 0;
+    for (int a = work.axes - 2; a >= 0; --a) {
+      const Axis& along = work.axis[a];
+      plan.kept_rows[a] = along.n;
+      if (a == 0) {
+        const int64_t reach =
+            (plan.cut[0].tile - 1) * first.stride + (first.kernel - 1) * first.dilation + 1;
+        plan.kept_rows[a] = std::min(reach, first.n);
+      }
+      bytes += 2 * carved(plan.kept_rows[a] * rows * vectors * lanes, element_bytes);
+      rows *= along.out;
+    }
+    return bytes;
+  };
+  while ((plan.scratch = kept()) > kMostKept && plan.cut[0].tile > 1) {
+    plan.cut[0].tile = ceil_div(plan.cut[0].tile, 2);
+  }
+  plan.cut[0].tiles = ceil_div(work.axis[0].out, plan.cut[0].tile);
+  count_items(work, plan);
+  return plan.scratch <= kMostKept;
 }
 
 bool make_across(const Work& work, int element_bytes, Forward& plan) {

@@ -2,8 +2,8 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h; backward columns.h, pieces.h, line.h, gather_across.h, pairs.h, scatter_rows.h);
-// everything else goes by tiles (fold.h; backward gradient.h).
+// direct.h, narrow.h; backward columns.h, pieces.h, line.h, gather_across.h, pairs.h,
+// scatter_rows.h); everything else goes by tiles (fold.h; backward gradient.h).
 
 #include "across.h"
 #include "beside.h"
@@ -13,6 +13,7 @@
 #include "gather_across.h"
 #include "gradient.h"
 #include "line.h"
+#include "narrow.h"
 #include "pairs.h"
 #include "pieces.h"
 #include "runs.h"
@@ -74,7 +75,12 @@ const Kernels NDPOOL_ISA = {
      direct<int16_t, int16_t>, direct<uint16_t, uint16_t>, direct<int32_t, int32_t>,
      direct<uint32_t, uint32_t>, direct<int64_t, int64_t>, direct<uint64_t, uint64_t>,
      direct_halves<Half>, direct_halves<Brain>, direct<float, float>, direct<double, double>},
+    {nullptr, nullptr, nullptr, narrow_rows<int16_t, int16_t>, narrow_rows<uint16_t, uint16_t>,
+     narrow_rows<int32_t, int32_t>, narrow_rows<uint32_t, uint32_t>, narrow_rows<int64_t, int64_t>,
+     narrow_rows<uint64_t, uint64_t>, narrow_rows<Half, int16_t>, narrow_rows<Brain, int16_t>,
+     narrow_rows<float, float>, narrow_rows<double, double>},
 #else
+    {},
     {},
     {},
     {},

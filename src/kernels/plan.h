@@ -33,6 +33,9 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
 // For small windows over rows of neighbouring cells, that are folded without a tile. False for
 // others.
 bool make_direct(const Work& work, int element_bytes, Forward& plan);
+// For windows that share rows of two vectors of cells at most, in arrays whose cells take
+// `stored_bytes`. False where others are faster.
+bool make_narrow(const Work& work, int element_bytes, int stored_bytes, Forward& plan);
 // For outer cells whose windows have `taps` cells at most, all of them together; many of them lie
 // along one axis.
 bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& plan);

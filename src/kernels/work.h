@@ -131,7 +131,8 @@ struct Piece {
 };
 
 struct Forward {
-  Stretches line;  // of small outer cells; all else here is then for the walk alone
+  Stretches line;                // of small outer cells; all else here is then for the walk alone
+  int64_t kept_rows[kMostAxes];  // see make_narrow: cells along each axis, of a tile
   Cut cut[kMostAxes];
   int64_t inner_tile, inner_tiles, items;  // items: tiles in all
   int passes;
@@ -215,7 +216,8 @@ struct Kernels {
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], columns[kKinds],
       runs[kKinds];
-  ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds];  // null without masked loads
+  // null without masked loads
+  ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds], narrow[kKinds];
   BackwardKernel pieces[kKinds], across_backward[kKinds], pairs[kKinds];  // the same
   BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
   // all of them only in the baseline
