@@ -80,6 +80,11 @@ WAYS = {  # name: shape, words
         {"kernel_size": (90, 3), "stride": (70, 1), "padding": (20, 1), "axes": PLANES},
     ),
     "runs side by side": ((3, 4, 6000), {"kernel_size": 70, "axes": -1}),
+    "runs side by side, longer": ((2, 3, 9001), {"kernel_size": 200, "axes": -1}),
+    "runs side by side of more cells than a byte counts": (
+        (2, 9400),
+        {"kernel_size": 300, "axes": -1},
+    ),
     "runs side by side, padded, apart": (
         (2, 3, 7001),
         {"kernel_size": 65, "stride": 79, "padding": 30, "axes": -1},

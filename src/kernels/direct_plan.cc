@@ -534,9 +534,10 @@ bool one_line(const Work& work) {
 bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& plan) {
   if (work.winner_bytes != 1 || far_away(work)) return false;
   // Each tap is a step for as many cells as there are lanes, whoever won; a scatter takes three to
-  // four for each cell. Measured on planes of 7x7 to 112x112: 3x3 gains, 5x5 does not.
+  // four for each cell. Measured on planes of 7x7 to 112x112: 3x3 gains, 5x5 does not (but bytes).
   const bool one_tile = cells_of(work) * element_bytes <= kMostTileBytes / (2 * kTogether);
-  if (4 * work.cells > (one_tile ? 5 : 16) * lanes || work.cells > kMostLineTaps) return false;
+  const int most = !one_tile ? 16 : element_bytes == 2 ? 3 : 5;
+  if (4 * work.cells > most * lanes || work.cells > kMostLineTaps) return false;
   std::vector<int64_t> offsets{0}, winners{0};
   int64_t step = work.inner, run = work.inner;
   for (int a = work.axes - 1, weight = 1; a >= 0; --a) {

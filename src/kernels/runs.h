@@ -13,8 +13,10 @@ class Runs {
  public:
   Runs(const Work& work, const Forward&) : work_(work), last_(work.axes - 1) {
     const Axis& along = work.axis[0];
-    short_ = last_ == 0 && along.kernel >= L && along.kernel <= kShort * L && along.y_step == 1 &&
+    short_ = last_ == 0 && work.winner_bytes == 1 && along.kernel >= L &&
+             along.kernel <= (work.winners ? 2 : 1) * kShort * L && along.y_step == 1 &&
              along.winner_step == 1;
+    for (int lane = 0; lane < L; ++lane) numbers_[lane] = static_cast<Winner<T>>(lane);
   }
 
   void look_at(const Walk&) {}
@@ -24,7 +26,7 @@ class Runs {
 
  private:
   static constexpr int L = kLanes<T>;
-  static constexpr int64_t kShort = 8;  // vectors of a run that is looked at as a whole
+  static constexpr int64_t kShort = 8;  // vectors of a run that is short; twice that with winners
 
   NDPOOL_RECURSIVE void outputs(int a, const S* x, int64_t y, int64_t winner) {
     if (a == work_.axes) return output(x, y, winner);
@@ -33,7 +35,9 @@ class Runs {
       begin_[a] = o * along.stride - along.before;
 #if defined(NDPOOL_AVX512)
       if constexpr (sizeof(T) > 1) {
-        if (o + L <= along.out && short_ && short_runs(x, y + o, winner + o)) {
+        if (o + L <= along.out && short_ &&
+            (work_.winners ? short_runs<true>(x, y + o, winner + o)
+                           : short_runs<false>(x, y + o, winner + o))) {
           o += L - 1;
           continue;
         }
@@ -45,60 +49,79 @@ class Runs {
 
 #if defined(NDPOOL_AVX512)
   // As many windows as a vector has lanes, of some vectors of cells each, from the one at hand on.
-  // False, and nothing done, where one is not whole, has a NaN, or where its best is zero: of 0.0
-  // and -0.0 the first counts.
+  // False, and nothing done, where one is not whole or has a NaN; or, without winners, where its
+  // best is zero: of 0.0 and -0.0 the first counts.
+  template <bool kWinners>
   bool short_runs(const S* x, int64_t y, int64_t winner) const {
     const Axis& along = work_.axis[0];
     const int64_t count = along.kernel;
     if (begin_[0] < 0 || begin_[0] + (L - 1) * along.stride + count > along.n) return false;
     const S* first = x + begin_[0];
-    Vec<T> best[L];
+    const Vec<Winner<T>> a_vector = broadcast(static_cast<Winner<T>>(L));
+    const Vec<Winner<T>> of_last = numbers_ + broadcast(static_cast<Winner<T>>(count - L));
+    Best<T> best[L];
     auto nan = unordered<T>(Vec<T>{}, Vec<T>{});
     for (int u = 0; u < L; ++u) {
       const S* from = first + u * along.stride;
       const Vec<T> last = load_cells<S, T>(from + count - L);
-      best[u] = last;
-      for (int64_t i = 0; i + L < count; i += L) {
+      Best<T> found{load_cells<S, T>(from), numbers_};
+      Vec<Winner<T>> number = numbers_;
+      if constexpr (std::is_floating_point_v<T>) nan |= unordered<T>(found.value, last);
+      for (int64_t i = L; i + L < count; i += L) {
         const Vec<T> cells = load_cells<S, T>(from + i);
-        if constexpr (std::is_floating_point_v<T>) nan |= unordered<T>(cells, last);
-        best[u] = greater<T>(cells, best[u]);
+        if constexpr (std::is_floating_point_v<T>) nan |= unordered<T>(cells, cells);
+        number += a_vector;
+        fold_in<true, kWinners, T>(found, cells, number);
       }
-      if constexpr (std::is_floating_point_v<T>) nan |= unordered<T>(last, last);
+      fold_in<true, kWinners, T>(found, last, of_last);
+      best[u] = found;
     }
     if constexpr (std::is_floating_point_v<T>) {
       if (any(nan)) return false;
     }
-    join<1>(best);
-    if constexpr (std::is_floating_point_v<T>) {
-      if (equal_bits<T>(best[0], Vec<T>{})) return false;
+    join<1, kWinners>(best);
+    if constexpr (std::is_floating_point_v<T> && !kWinners) {
+      if (equal_bits<T>(best[0].value, Vec<T>{})) return false;
     }
-    put_cells<S, T>(static_cast<S*>(work_.result) + y, best[0]);
-    if (!work_.winners) return true;
-    T values[L];
-    store(values, best[0]);
-    for (int u = 0; u < L; ++u) {
-      put_winner(winner + u, find(first + u * along.stride, count, values[u], false));
+    put_cells<S, T>(static_cast<S*>(work_.result) + y, best[0].value);
+    if constexpr (kWinners) {
+      store_bytes<T>(static_cast<uint8_t*>(work_.winners) + winner, best[0].winner, ~uint64_t{0});
     }
     return true;
   }
 
   // Of vectors whose lanes are those of kOf windows in turn: the best of each window goes to the
   // lane of its number in the first.
-  template <int kOf>
-  static inline void join(Vec<T>* best) {
+  template <int kOf, bool kWinners>
+  static inline void join(Best<T>* best) {
+    using Bits = Vec<Winner<T>>;
     constexpr std::make_integer_sequence<int, L> lanes;
     for (int u = 0; u < L / (2 * kOf); ++u) {
-      best[u] = joined<kOf>(best[2 * u], best[2 * u + 1], lanes);
+      const auto& [a, a_winner] = best[2 * u];
+      const auto& [b, b_winner] = best[2 * u + 1];
+      Best<T> some{lower<kOf>(a, b, lanes), {}};
+      const Vec<T> others = upper<kOf>(a, b, lanes);
+      if constexpr (kWinners) {
+        some.winner = lower<kOf>(a_winner, b_winner, lanes);
+        const auto winner = upper<kOf>(a_winner, b_winner, lanes);
+        const auto earlier = (Bits)(others == some.value) & (Bits)(winner < some.winner);
+        const Bits wins = (Bits)(others > some.value) | earlier;
+        some = {pick(wins, others, some.value), pick(wins, winner, some.winner)};
+      } else {
+        some.value = greater<T>(some.value, others);
+      }
+      best[u] = some;
     }
-    if constexpr (2 * kOf < L) join<2 * kOf>(best);
+    if constexpr (2 * kOf < L) join<2 * kOf, kWinners>(best);
   }
-  template <int kOf, int... kLane>
-  static inline Vec<T> joined(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
-    const Vec<T> some =
-        __builtin_shufflevector(a, b, (kLane % (2 * kOf) < kOf ? kLane : L + kLane - kOf)...);
-    const Vec<T> others =
-        __builtin_shufflevector(a, b, (kLane % (2 * kOf) < kOf ? kLane + kOf : L + kLane)...);
-    return greater<T>(some, others);
+  // Of each kOf lanes of the one vector, then of the other, those in even and in odd places.
+  template <int kOf, class V, int... kLane>
+  static inline V lower(V a, V b, std::integer_sequence<int, kLane...>) {
+    return __builtin_shufflevector(a, b, (kLane % (2 * kOf) < kOf ? kLane : L + kLane - kOf)...);
+  }
+  template <int kOf, class V, int... kLane>
+  static inline V upper(V a, V b, std::integer_sequence<int, kLane...>) {
+    return __builtin_shufflevector(a, b, (kLane % (2 * kOf) < kOf ? kLane + kOf : L + kLane)...);
   }
 #endif
 
@@ -169,18 +192,6 @@ class Runs {
     int64_t i = 0;
     if (!nan) {
       const Vec<T> wanted = broadcast(value);
-#if defined(NDPOOL_AVX512)
-      if (count >= L && count <= kShort * L) {  // to stop somewhere is a mispredicted branch
-        int64_t at = count;
-        const auto look = [&](int64_t from_cell) {
-          const uint64_t bits = equal_bits<T>(load_cells<S, T>(from + from_cell), wanted);
-          if (bits) at = from_cell + __builtin_ctzll(bits);
-        };
-        look(count - L);
-        for (int64_t block = (count - 1) / L - 1; block >= 0; --block) look(block * L);
-        return at;
-      }
-#endif
       for (; i + L <= count; i += L) {
         if (any_true<T>(load_cells<S, T>(from + i) == wanted)) break;
       }
@@ -203,6 +214,7 @@ class Runs {
   const Work& work_;
   const int last_;
   bool short_;                // see short_runs
+  Vec<Winner<T>> numbers_;    // of lanes
   int64_t begin_[kMostAxes];  // of the window at hand
   Vec<T> best_;
   Vec<Winner<T>> nan_;
