@@ -63,6 +63,12 @@ WAYS = {  # name: shape, words
         (11, 2, 3),
         {"kernel_size": 17, "padding": 8, "stride": 1, "axes": PLANES},
     ),
+    "pieces of one cell": ((2, 3, 30, 41), {"kernel_size": 1, "stride": (1, 2)}),
+    "one cell, all of them": ((2, 5, 7, 30), {"kernel_size": 1}),
+    "one cell, channels last": (
+        (2, 9, 8, 30),
+        {"kernel_size": 1, "stride": 2, "axes": PLANES},
+    ),
     "runs, of whole planes": ((3, 5, 25, 30), {"kernel_size": (25, 30)}),
     "runs, of planes that are too large for tiles": ((2, 300, 410), {"kernel_size": (300, 400)}),
     "runs of planes in parts": ((3, 40, 12, 30), {"kernel_size": (20, 12, 30), "axes": (1, 2, 3)}),

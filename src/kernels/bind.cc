@@ -162,7 +162,7 @@ class Pooling {
   }
 
   bool serves_backward(int kind) {
-    if (work_.cells == 1 || !kernel_exists(kind, true)) return false;
+    if (!kernel_exists(kind, true)) return false;
     Work work = arranged_busy(x_steps_, y_steps_);
     return backward_plan(work, kind) != nullptr;
   }
