@@ -153,7 +153,7 @@ class Pooling {
   // 1 where there are no tiles, infinitely many where this geometry has to go another way.
   double repeats(int kind) {
     constexpr double kNotServed = std::numeric_limits<double>::infinity();
-    if (work_.cells == 1 || !kernel_exists(kind, false)) return kNotServed;  // 1: a copy
+    if (!kernel_exists(kind, false)) return kNotServed;
     // The largest inner run makes the largest tile; a plan for it can always shrink to one cell.
     Work work = arranged_busy(x_steps_, y_steps_);
     const ForwardWay way = forward_way(work, kind);

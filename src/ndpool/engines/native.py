@@ -35,6 +35,7 @@ _MOST_KEPT = 1024  # MiB, where the machine has eight times as much
 # How often max_pool may look at a cell because it is in several tiles. Axis by axis that is once,
 # but takes memory between the axes: for _FEW_CELLS, or for any number beyond _MANY_REPEATS.
 _REPEATS, _MANY_REPEATS, _FEW_CELLS = 2, 8, 1 << 16
+_FEW_COPIED = 1 << 15  # cells of an array whose copy takes less than the way through Python
 
 # A new array, not filled; its memory is kept when it is let go, see `set_kept_memory`.
 empty = np.empty if missing else _native.empty
@@ -95,8 +96,9 @@ def _axis_by_axis(geometry: Geometry, backward: bool, last_first: bool) -> Itera
 
 
 def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
-    if geometry.cells == 1 and not backward:
-        return False  # a copy, which NumPy makes at once, and the kernels plane by plane
+    copies = geometry.cells == 1 and not backward
+    if copies and math.prod(geometry.shape) > _FEW_COPIED:
+        return False  # NumPy copies all at once, the kernels plane by plane
     if not _pooling(char, geometry):
         return False
     pooling, kind = geometry.memo["native"], _KINDS[char]
@@ -104,7 +106,7 @@ def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
         return bool(pooling.serves_backward(kind))
     repeats = pooling.repeats(kind)
     at_once = bool(repeats < math.inf)
-    if repeats <= _REPEATS or len(geometry.axes) == 1:
+    if repeats <= _REPEATS or len(geometry.axes) == 1 or copies:
         return at_once
     steps = tuple(_axis_by_axis(geometry, backward=False, last_first=True))
     if not all(step.cells == 1 or _serves(char, step, False) for step in steps):
