@@ -22,6 +22,7 @@ class Columns {
         values_(carve<T>(scratch, plan.chunk)),
         winners_(carve<Winner<T>>(scratch, plan.chunk)) {}
 
+  void look_at(const Walk&) {}
   void write(const Walk& walk) {
     count_ = walk.inner_count;
     const S* x = static_cast<const S*>(work_.source) + walk.x + walk.inner;
@@ -126,12 +127,7 @@ template <class S, class T>
 int64_t columns(const Work& work, const Forward& plan, void* scratch, int64_t begin, int64_t end) {
   char* free = static_cast<char*>(scratch);
   Columns<S, T> way(work, plan, free);
-  return each_item(
-      work, plan, begin, end, [](const Walk&) {},
-      [&](const Walk& walk, int64_t) {
-        way.write(walk);
-        return 0;
-      });
+  return write_all(way, work, plan, begin, end);
 }
 
 template <class S, class T>

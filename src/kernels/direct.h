@@ -93,7 +93,7 @@ class Direct {
     const Axis& rows = work.axis[last_ > 0 ? last_ - 1 : 0];
     if (last_ > 0) new_rows_ = least(rows.stride, 4);
     const bool one_run = last_ > 0 && rows.x_step == along_.n;
-    ahead_cells_ = one_run ? 2 * new_rows_ : 2;
+    ahead_cells_ = one_run ? 2 * (new_rows_ - 1) : 0;
     ahead_row_ = one_run ? 128 : rows.x_step * int64_t{sizeof(S)};
   }
 
@@ -225,8 +225,8 @@ class Direct {
     Vec<T> low, high;
   };
 
-  // While the outputs from o on are made of the rows from x on. Cells are asked for in the order of
-  // memory, not row beside row: long rows go up to 1.7 times as fast so.
+  // While the outputs from o on are made of the cells from x on. Cells are asked for in the order
+  // of memory, not row beside row: long rows go up to 1.7 times as fast so.
   void ask_ahead(const S* x, int64_t o, const S* to) const {
     int64_t next = address(x + offset_[0] + ahead_cells_ * o) + kAhead;
     for (int64_t r = 0; r < new_rows_; ++r, next += ahead_row_) {
@@ -244,7 +244,7 @@ class Direct {
     const int64_t count = count_[last_];
     Seen<S, T> seen;
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
-      ask_ahead(x - 2 * o, o, to);
+      ask_ahead(x, o, to);
       const bool at_edge = o == edge->at;
       const auto best = at_edge ? window<kClean, kWinners, true, kKernel, kRows>(x, *edge, seen)
                                 : window<kClean, kWinners, false, kKernel, kRows>(x, *edge, seen);
@@ -271,7 +271,7 @@ class Direct {
     Seen<S, T> seen;
     Columns here = columns<kWinners, kRows>(x, 0, *edge, seen), next{};
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
-      ask_ahead(x - 2 * o, o, to);
+      ask_ahead(x, o, to);
       const bool at_edge = o == edge->at, last = o + L >= count;
       const auto& following = edge[at_edge];
       if constexpr (kKernel == 3) {

@@ -77,7 +77,7 @@ const Kernels NDPOOL_ISA = {
      direct_halves<Half>, direct_halves<Brain>, direct<float, float>, direct<double, double>},
     {nullptr, nullptr, nullptr, narrow_rows<int16_t, int16_t>, narrow_rows<uint16_t, uint16_t>,
      narrow_rows<int32_t, int32_t>, narrow_rows<uint32_t, uint32_t>, narrow_rows<int64_t, int64_t>,
-     narrow_rows<uint64_t, uint64_t>, narrow_rows<Half, int16_t>, narrow_rows<Brain, int16_t>,
+     narrow_rows<uint64_t, uint64_t>, narrow_halves<Half>, narrow_halves<Brain>,
      narrow_rows<float, float>, narrow_rows<double, double>},
 #else
     {},

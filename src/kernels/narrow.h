@@ -61,6 +61,7 @@ class Narrow {
     }
   }
 
+  void look_at(const Walk&) const {}
   // False where values are not in order as T, and then not all is written.
   bool write(const Walk& walk) const {
     if (work_.winners ? outer_cell<true, true>(walk) : outer_cell<true, false>(walk)) return true;
@@ -271,13 +272,31 @@ template <class S, class T>
 int64_t narrow_rows(const Work& work, const Forward& plan, void* scratch, int64_t begin,
                     int64_t end) {
   const Narrow<S, T> way(work, plan, scratch);
-  return each_item(
-      work, plan, begin, end, [](const Walk&) {},
-      [&](const Walk& walk, int64_t) {
-        if (way.write(walk)) return 0;
-        if constexpr (!std::is_same_v<S, T>) Narrow<S, float>(work, plan, scratch).write(walk);
-        return 0;
-      });
+  return write_all(way, work, plan, begin, end);
+}
+
+// Halves, as integers where they are in order. One at a time needs the scratch.
+template <class S>
+class NarrowHalves {
+ public:
+  NarrowHalves(const Work& work, const Forward& plan, void* scratch)
+      : integers_(work, plan, scratch), floats_(work, plan, scratch) {}
+
+  void look_at(const Walk&) const {}
+  void write(const Walk& walk) const {
+    if (!integers_.write(walk)) floats_.write(walk);
+  }
+
+ private:
+  const Narrow<S, int16_t> integers_;
+  const Narrow<S, float> floats_;
+};
+
+template <class S>
+int64_t narrow_halves(const Work& work, const Forward& plan, void* scratch, int64_t begin,
+                      int64_t end) {
+  const NarrowHalves<S> way(work, plan, scratch);
+  return write_all(way, work, plan, begin, end);
 }
 
 }  // namespace

@@ -192,6 +192,18 @@ class Runs {
     int64_t i = 0;
     if (!nan) {
       const Vec<T> wanted = broadcast(value);
+#if defined(NDPOOL_AVX512)
+      if (count >= L && count <= kShort * L) {  // to stop somewhere is a mispredicted branch
+        int64_t at = count;
+        const auto look = [&](int64_t from_cell) {
+          const uint64_t bits = equal_bits<T>(load_cells<S, T>(from + from_cell), wanted);
+          if (bits) at = from_cell + __builtin_ctzll(bits);
+        };
+        look(count - L);
+        for (int64_t block = (count - 1) / L - 1; block >= 0; --block) look(block * L);
+        return at;
+      }
+#endif
       for (; i + L <= count; i += L) {
         if (any_true<T>(load_cells<S, T>(from + i) == wanted)) break;
       }

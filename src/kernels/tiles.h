@@ -205,14 +205,18 @@ int64_t each_item(const Work& work, const Plan& plan, int64_t begin, int64_t end
 
 // The same by a way of going forward, where nothing can be wrong.
 template <class Way>
-int64_t write_all(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
-  Way way(work, plan);
+int64_t write_all(Way& way, const Work& work, const Forward& plan, int64_t begin, int64_t end) {
   return each_item(
       work, plan, begin, end, [&](const Walk& walk) { way.look_at(walk); },
       [&](const Walk& walk, int64_t) {
         way.write(walk);
         return 0;
       });
+}
+template <class Way>
+int64_t write_all(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
+  Way way(work, plan);
+  return write_all(way, work, plan, begin, end);
 }
 
 // A tile of the input in the layout of `Cut`. What reaches over the edge is left as it is.

@@ -96,8 +96,7 @@ def _axis_by_axis(geometry: Geometry, backward: bool, last_first: bool) -> Itera
 
 
 def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
-    copies = geometry.cells == 1 and not backward
-    if copies and math.prod(geometry.shape) > _FEW_COPIED:
+    if geometry.cells == 1 and not backward and math.prod(geometry.shape) > _FEW_COPIED:
         return False  # NumPy copies all at once, the kernels plane by plane
     if not _pooling(char, geometry):
         return False
@@ -106,7 +105,7 @@ def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
         return bool(pooling.serves_backward(kind))
     repeats = pooling.repeats(kind)
     at_once = bool(repeats < math.inf)
-    if repeats <= _REPEATS or len(geometry.axes) == 1 or copies:
+    if repeats <= _REPEATS or len(geometry.axes) == 1:
         return at_once
     steps = tuple(_axis_by_axis(geometry, backward=False, last_first=True))
     if not all(step.cells == 1 or _serves(char, step, False) for step in steps):
