@@ -27,6 +27,21 @@ WAYS = {  # name: shape, words
     ),
     "a line of large outer cells, cut": ((2, 150, 130), {**SAME, "axes": PLANES}),
     "a line of volumes": ((2, 2, 6, 7, 8), {**SAME, "axes": (2, 3, 4)}),
+    "a line whose rows are a vector": ((7, 40, 14), {**SAME, "axes": PLANES}),
+    "a line whose rows are two vectors": ((7, 30, 28), {**SAME, "axes": PLANES}),
+    "a line of volumes whose rows are two vectors": ((2, 5, 9, 28), {**SAME, "axes": (1, 2, 3)}),
+    "a line of volumes with wide rows": ((2, 4, 9, 150), {**SAME, "axes": (1, 2, 3)}),
+    "a line whose rows are more than a panel": ((2, 9, 4300), {**SAME, "axes": PLANES}),
+    "a line of volumes with more than a panel": ((2, 4, 5, 4200), {**SAME, "axes": (1, 2, 3)}),
+    "a line of dilated windows": (
+        (3, 25, 61),
+        {**SAME, "dilation": (2, 1), "padding": (2, 1), "axes": PLANES},
+    ),
+    "a line of windows dilated along rows": (
+        (3, 25, 150),
+        {**SAME, "dilation": 2, "padding": 2, "axes": PLANES},
+    ),
+    "a line of channels": ((2, 21, 34, 3), {**SAME, "axes": (1, 2)}),
     "stretches with gaps": ((4, 3, 13, 14), {"kernel_size": 3, "stride": 2}),
     "stretches with ever more padding": (
         (3, 6, 5),

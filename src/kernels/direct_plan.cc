@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kDirectCells = 32;       // of a window that is folded without a tile
 constexpr double kDirectBytes = 64 << 10;  // of the input in a share of work
+constexpr double kLeastLineRows = 32;      // the same: two rows more are read than are written
 constexpr int64_t kLeastAcross = 32;       // bytes of a run of inner cells
 constexpr size_t kMostKept = 64 << 10;     // bytes of the best of rows, in a share of work
 
@@ -559,8 +560,8 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
   if (carved(plan.line_copied, element_bytes + 1) > kMostLineBytes) return false;
   plan.line = true;
   leave_whole(work, plan);
-  const double rows =
-      kDirectBytes / (cells_of(work) * element_bytes) * static_cast<double>(work.axis[0].out);
+  const double share = kDirectBytes / (cells_of(work) * element_bytes);
+  const double rows = std::max(kLeastLineRows, share * static_cast<double>(work.axis[0].out));
   if (rows < static_cast<double>(work.axis[0].out)) {
     plan.cut[0].tile = std::max<int64_t>(1, static_cast<int64_t>(rows));
     plan.cut[0].tiles = ceil_div(work.axis[0].out, plan.cut[0].tile);
@@ -574,7 +575,8 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
   list_offsets(work, plan);
   keep_allowed(work, run, plan);
   plan.scratch = carved(plan.line_copied + kLineBlock, element_bytes) +
-                 carved(plan.line_copied + kLineBlock, 1) + carved(kLineBlock, element_bytes);
+                 carved(plan.line_copied + kLineBlock, 1) +
+                 carved(kLineBlock + 2 * kLinePanel, element_bytes) + 128;
   return true;
 }
 

@@ -66,6 +66,85 @@ inline void line_block(S* to, const D* dy, const uint8_t* winners, const Taps& t
   for (int u = 0; u < kVectors; ++u) put_cells<S, T>(to + u * L, sum[u]);
 }
 
+// The taps of a plane of windows of 3x3 cells on such a line. What a vector of dy adds to three
+// rows of dx it adds to all of them at once, so that it is loaded three times and not nine.
+template <class T>
+class Square {
+ public:
+  static constexpr int kSize = 3;
+  using Sums = Vec<T>[kSize];  // of the row of dx that begins with this row of dy, and those before
+
+  Square(const int64_t* winners, int64_t column) : column_(column) {
+    for (int i = 0; i < kSize * kSize; ++i) wanted_[i / kSize][i % kSize] = Lanes<T>(winners[i]);
+  }
+  template <class S>
+  inline void add(Sums& sums, const S* dy, const uint8_t* winners) const {
+    for (int b = 0; b < kSize; ++b) {
+      const auto won = Lanes<T>::bytes(winners + b * column_);
+      const auto values = in_register(load_summands<S, T>(dy + b * column_));
+      for (int a = 0; a < kSize; ++a) {
+        sums[a] = wanted_[a][b].add_where_equal(won, values, sums[a]);
+      }
+    }
+  }
+
+ private:
+  Lanes<T> wanted_[kSize][kSize];
+  const int64_t column_;  // how far the next tap along a row is
+};
+
+// Some rows of dx, all but the first time after another plane of the window. The last vector of a
+// row goes on into the next row: these cells are the same there.
+template <class S, class T>
+struct SquareRows {
+  S* dx;
+  const S* dy;
+  const uint8_t* winners;
+  int64_t row, rows;  // how far the next is, and how many
+  bool first;
+
+  // The sums so far of the cells there, which are of the row `i`.
+  Vec<T> so_far(const S* cells, int64_t i) const {
+    return first || i >= rows ? Vec<T>{} : load_cells<S, T>(cells);
+  }
+
+  template <int kVectors>
+  void narrow(const Square<T>& square) const {
+    typename Square<T>::Sums sums[kVectors] = {};
+    for (int64_t i = 0; i < rows + 2; ++i) {
+      for (int v = 0; v < kVectors; ++v) {
+        const int64_t at = i * row + v * kLanes<T>;
+        sums[v][0] = so_far(dx + at, i);
+        square.add(sums[v], dy + at, winners + at);
+        if (i >= 2) put_cells<S, T>(dx + at - 2 * row, sums[v][2]);
+        sums[v][2] = sums[v][1];
+        sums[v][1] = sums[v][0];
+      }
+    }
+  }
+
+  // `kept` has room for two rows of kLinePanel cells.
+  void wide(const Square<T>& square, T* kept) const {
+    for (int64_t panel = 0; panel < row; panel += kLinePanel) {
+      const int64_t end = least(row, panel + kLinePanel);
+      fill(kept, T{}, end - panel);
+      fill(kept + kLinePanel, T{}, end - panel);
+      for (int64_t i = 0; i < rows + 2; ++i) {
+        T* one = kept;
+        for (int64_t p = panel; p < end; p += kLanes<T>, one += kLanes<T>) {
+          T* two = one + kLinePanel;
+          const int64_t at = i * row + p;
+          typename Square<T>::Sums sums{so_far(dx + at, i), load(one), load(two)};
+          square.add(sums, dy + at, winners + at);
+          store(one, sums[0]);
+          store(two, sums[1]);
+          if (i >= 2) put_cells<S, T>(dx + at - 2 * row, sums[2]);
+        }
+      }
+    }
+  }
+};
+
 template <class S, class T>
 class Line {
  public:
@@ -80,7 +159,11 @@ class Line {
         copied_(plan.line_copied),
         near_dy_(carve<T>(scratch, copied_ + kLineBlock)),
         near_winners_(carve<uint8_t>(scratch, copied_ + kLineBlock)),
-        sums_(carve<T>(scratch, kLineBlock)) {
+        sums_(carve<T>(scratch, kLineBlock)),
+        kept_(carve<T>(scratch, 2 * kLinePanel)) {
+    const auto three = [&](int a) { return work.axis[a].kernel == 3; };
+    square_ = work.axes > 1 && three(work.axes - 1) && three(work.axes - 2) &&
+              (work.axes == 2 || std::is_same_v<S, T>);
     for (int a = 0; a < work.axes; ++a) cells_ *= work.axis[a].n;
   }
 
@@ -94,6 +177,7 @@ class Line {
       const auto block = [&](int64_t at) {
         line_block<T>(dx_ + at, dy_ + at, winners_ + at, taps_);
       };
+      if (square_) i = by_squares(lo, hi);
       for (; i + kBlock<T> <= hi; i += kBlock<T>) block(i);
       if (i < hi && hi - lo >= kBlock<T>) {  // once more some of those before
         block(hi - kBlock<T>);
@@ -109,6 +193,26 @@ class Line {
 #else
   static constexpr bool kStraight = std::is_same_v<S, T>;  // to widen halves takes long: once
 #endif
+
+  // As many of those cells as are whole rows; where the others begin.
+  int64_t by_squares(int64_t lo, int64_t hi) const {
+    constexpr int64_t L = kLanes<T>, kWide = kVectorBytes == 64 ? 2 * L : 8 * L;
+    const int64_t row = taps_.offset[3] - taps_.offset[0], vectors = (row + L - 1) / L;
+    const int64_t rows = (hi - lo - (vectors * L - row)) / row;
+    if (2 * row < L || (vectors > 2 && row < kWide) || rows < 3) return lo;
+    if (taps_.taps > 9 && row > kLinePanel) return lo;  // panels end in cells of others
+    for (int64_t t = 0; t < taps_.taps; t += 9) {
+      const Square<T> square(taps_.winner + t, taps_.offset[1] - taps_.offset[0]);
+      const int64_t from = lo + taps_.offset[t];
+      const SquareRows<S, T> of{dx_ + lo, dy_ + from, winners_ + from, row, rows, t == 0};
+      switch (vectors) {
+        case 1: of.template narrow<1>(square); break;
+        case 2: of.template narrow<2>(square); break;
+        default: of.wide(square, kept_);
+      }
+    }
+    return lo + rows * row;
+  }
 
   // Cells whose windows may lie beyond the ends of the line: from a copy of what is there.
   void by_copies(int64_t from, int64_t to) const {
@@ -136,11 +240,13 @@ class Line {
   const uint8_t* const winners_;
   S* const dx_;
   int64_t cells_;               // of the line
+  bool square_;                 // 3x3 cells along the last two axes, and sums can be kept in dx
   const int64_t first_, last_;  // from a cell to the first and the last of its windows
   const int64_t copied_;        // cells of dy and winners at a time, where they have to be
   T* const near_dy_;
   uint8_t* const near_winners_;
   T* const sums_;
+  T* const kept_;
 };
 
 template <class S, class T>

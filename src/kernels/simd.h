@@ -81,6 +81,15 @@ template <class T>
 inline void store(T* to, Vec<T> v) {
   std::memcpy(to, &v, sizeof v);
 }
+// The same, loaded once: compilers load it again at each use, which is slow where vectors are not
+// aligned.
+template <class V>
+inline V in_register(V v) {
+#if defined(__x86_64__)
+  __asm__("" : "+v"(v));
+#endif
+  return v;
+}
 template <class T>
 inline Vec<T> broadcast(T value) {
   return value - Vec<T>{};  // minus zero keeps the sign of a -0.0

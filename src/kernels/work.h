@@ -16,6 +16,7 @@ constexpr int kTogether = 8;  // outer cells that a scatter goes over side by si
 constexpr int64_t kScatteredRow = 1024;  // outputs at a time, of large outer cells
 constexpr int kScatterBands = 4;         // of them side by side
 constexpr int64_t kLineBlock = 128;      // cells of a line that go side by side, at most
+constexpr int64_t kLinePanel = 4160;     // cells of a row whose sums are kept; no whole pages
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
 constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
