@@ -3,6 +3,8 @@
 // cells scatter instead, in the same order of additions.
 #pragma once
 
+#include <bit>
+
 #include "direct.h"
 #include "winner_check.h"
 
@@ -364,12 +366,30 @@ class Scatter {
           prefetch<true>(address(to + u * cells) + kCount * cells * int64_t{sizeof(T)} + l * 64);
         }
       }
-      const int64_t end = least(count, i + kBlock);
-      for (int64_t k = i; k < end; ++k) {
-        const uint16_t* cell = target + k;
-        const T* gradient = values + k;
-        for (int u = 0; u < kCount; ++u) to[cell[u * count]] += gradient[u * count];
+      constexpr int kBeside = kCount < 4 ? kCount : 4;  // more than these do not fit the registers
+      for (int u = 0; u < kCount; u += kBeside) {
+        const int64_t at = u * count + i;
+        add_some<kBeside>(target + at, values + at, count, least(kBlock, count - i), to);
       }
+    }
+  }
+
+  // `some` outputs of each of kBeside outer cells, which are `count` apart.
+  template <int kBeside>
+  static void add_some(const uint16_t* target, const T* values, int64_t count, int64_t some,
+                       T* to) {
+    int64_t k = 0;
+    for (; k + 4 <= some && std::endian::native == std::endian::little; k += 4) {
+      uint64_t four[kBeside];  // fewer loads
+      for (int u = 0; u < kBeside; ++u) std::memcpy(&four[u], target + u * count + k, 8);
+      for (int i = 0; i < 4; ++i) {
+        for (int u = 0; u < kBeside; ++u) {
+          to[static_cast<uint16_t>(four[u] >> 16 * i)] += values[u * count + k + i];
+        }
+      }
+    }
+    for (; k < some; ++k) {
+      for (int u = 0; u < kBeside; ++u) to[target[u * count + k]] += values[u * count + k];
     }
   }
 
@@ -673,9 +693,11 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
       if (const int64_t count = way.together(walk, end - item); count > 1) {
         const int64_t x = walk.x, y = walk.y;
         T* to = tile.at(walk);
+        const bool fine = check.find(walk, count, target);
         for (int64_t u = 0; u < count; ++u) {
-          const auto shift = static_cast<uint16_t>(u * plan.cells_in_all);
-          if (const int64_t bad = check(walk, target + u * plan.found_run, shift)) return bad;
+          if (!fine) {
+            if (const int64_t bad = check(walk, target)) return bad;
+          }
           if (u + 1 < count) walk.next(work, plan);
         }
         item += count - 1;
@@ -684,7 +706,7 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
         continue;
       }
     }
-    if (const int64_t bad = check(walk, target, 0)) return bad;
+    if (const int64_t bad = check(walk, target)) return bad;
     next_dy.look(static_cast<const S*>(work.source) + walk.y);
     next_dx.look(static_cast<const S*>(work.result) + walk.x);
     if constexpr (requires { way.add_straight(walk); }) {

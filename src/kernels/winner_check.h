@@ -13,66 +13,101 @@ inline int64_t tap_along(const Work& work, const Backward& plan, int a, uint64_t
   return static_cast<int64_t>(offset % static_cast<uint64_t>(work.axis[a].kernel));
 }
 
-// Is every winner a cell of its window inside the input? The tiles share the outputs out between
-// them; windows that lie inside as a whole need no look at single winners.
-// Winners of one byte are taken apart into taps, for as many windows at once as there are lanes.
-template <class W>
-bool find_cells_of(const Work& work, const Windows& windows, const W* winners, int64_t count,
-                   uint16_t* target, uint16_t shift) {
-  constexpr int L = kLanes<uint16_t>;
-  Vec<uint16_t> inverse[kMostAxes], kernel[kMostAxes];
-  int axes[kMostAxes], split = 0;  // those that are divided by
-  for (int a = work.axes - 1; a > 0; --a) {
-    const auto size = static_cast<uint16_t>(work.axis[a].kernel);
-    if (size == 1) continue;
-    // one byte by a divisor of up to 256, exactly; of two bytes the quotient can be one too much
-    inverse[split] = broadcast(static_cast<uint16_t>((65535 + size) / size));
-    kernel[split] = broadcast(size);
-    axes[split++] = a;
-  }
-  Vec<uint16_t> wrong{};
-  for (int64_t i = 0; i < count; i += L) {
-    Vec<uint16_t> rest;
-    if (i + L <= count) {
-      if constexpr (sizeof(W) == 1) rest = widen_bytes(winners + i);
-      if constexpr (sizeof(W) == 2) rest = load(winners + i);
-    } else if constexpr (sizeof(W) == 1) {  // what `windows` say beyond the run is zero as well
-      rest = widen_some<uint16_t>(winners + i, count - i);
-    } else {
-      uint16_t last[L] = {};
-      for (int64_t f = i; f < count; ++f) last[f - i] = winners[f];
-      rest = load(last);
+// The taps of winners along the axes, for as many windows at once as there are lanes. `kSplit`: the
+// axes that are divided by; or -1, for any.
+template <class W, int kSplit>
+class CellFinder {
+ public:
+  CellFinder(const Work& work, const Windows& windows) : windows_(windows) {
+    for (int a = work.axes - 1; a > 0; --a) {
+      const auto size = static_cast<uint16_t>(work.axis[a].kernel);
+      if (size == 1) continue;
+      // one byte by a divisor of up to 256, exactly; of two bytes the quotient can be one too much
+      inverse_[split_] = broadcast(static_cast<uint16_t>((65535 + size) / size));
+      kernel_[split_] = broadcast(size);
+      axis_[split_++] = a;
     }
-    Vec<uint16_t> cell = load(windows.begin + i) + broadcast(shift);
-    for (int s = 0; s < split; ++s) {
-      const int a = axes[s];
-      Vec<uint16_t> quotient = high_product(rest, inverse[s]), tap = rest - quotient * kernel[s];
+  }
+
+  // For the windows from i on in each of some outer cells. The winners of these lie `count` from
+  // each other, and so do the targets; their cells are `apart`.
+  void find(const W* winners, int64_t i, int64_t count, int64_t outer_cells, uint16_t apart,
+            uint16_t* target) {
+    Vec<uint16_t> begin = load(windows_.begin + i);
+    for (int64_t u = 0; u < outer_cells; ++u, begin += broadcast(apart)) {
+      const W* from = winners + u * count + i;
+      Vec<uint16_t> rest;
+      if (count >= L) {
+        if constexpr (sizeof(W) == 1) rest = widen_bytes(from);
+        if constexpr (sizeof(W) == 2) rest = load(from);
+      } else if constexpr (sizeof(W) == 1) {  // what is said of windows beyond is zero as well
+        rest = widen_some<uint16_t>(from, count);
+      } else {
+        uint16_t few[L] = {};
+        for (int64_t lane = 0; lane < count; ++lane) few[lane] = from[lane];
+        rest = load(few);
+      }
+      store(target + u * count + i, cells(rest, i, begin));
+    }
+  }
+
+  bool wrong() const { return any_true<uint16_t>(wrong_); }
+
+  static constexpr int L = kLanes<uint16_t>;
+
+ private:
+  inline Vec<uint16_t> cells(Vec<uint16_t> rest, int64_t i, Vec<uint16_t> cell) {
+    const auto add = [&](int a, Vec<uint16_t> tap) {
+      wrong_ |= (Vec<uint16_t>)(tap - load(windows_.first[a] + i) > load(windows_.more[a] + i));
+      cell += tap * broadcast(windows_.step[a]);
+    };
+    for (int s = 0; s < (kSplit < 0 ? split_ : kSplit); ++s) {
+      Vec<uint16_t> quotient = high_product(rest, inverse_[s]), tap = rest - quotient * kernel_[s];
       if constexpr (sizeof(W) == 2) {
         const auto over = (Vec<uint16_t>)((Vec<int16_t>)tap < Vec<int16_t>{});  // -1 or 0
         quotient += over;
-        tap += over & kernel[s];
+        tap += over & kernel_[s];
       }
-      wrong |= (Vec<uint16_t>)(tap - load(windows.first[a] + i) > load(windows.more[a] + i));
-      cell += tap * broadcast(windows.step[a]);
+      add(axis_[s], tap);
       rest = quotient;
     }
-    wrong |= (Vec<uint16_t>)(rest - load(windows.first[0] + i) > load(windows.more[0] + i));
-    store(target + i, cell + rest * broadcast(windows.step[0]));
+    add(0, rest);
+    return cell;
   }
-  uint16_t any = 0;
-  for (int lane = 0; lane < L; ++lane) any |= wrong[lane];
-  return any == 0;
-}
 
-// The same for the winners as they are stored.
+  const Windows& windows_;
+  int split_ = 0;
+  Vec<uint16_t> inverse_[kMostAxes], kernel_[kMostAxes], wrong_{};
+  int axis_[kMostAxes];
+};
+
+// From the winners of some outer cells, which follow each other from `from` on with `count` each,
+// to the cells they are, in `target`, which has room for a vector more: outer cells are `apart`
+// from each other. False if any is no cell of its window inside the input.
 bool find_cells(const Work& work, const Windows& windows, const void* winners, int64_t from,
-                int64_t count, uint16_t* target, uint16_t shift) {
-  if (work.winner_bytes == 1) {
-    const auto* bytes = static_cast<const uint8_t*>(winners) + from;
-    return find_cells_of(work, windows, bytes, count, target, shift);
-  }
-  const auto* pairs = static_cast<const uint16_t*>(winners) + from;
-  return find_cells_of(work, windows, pairs, count, target, shift);
+                int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target) {
+  const auto find = [&](const auto* all, auto split) {
+    CellFinder<std::decay_t<decltype(*all)>, split()> finder(work, windows);
+    int64_t i = 0;
+    const auto look = [&](int64_t at) {
+      finder.find(all + from, at, count, outer_cells, apart, target);
+    };
+    for (; i + finder.L <= count; i += finder.L) look(i);
+    if (i < count) look(most(0, count - finder.L));  // once more some of those before
+    return !finder.wrong();
+  };
+  int split = 0;
+  for (int a = 1; a < work.axes; ++a) split += work.axis[a].kernel > 1;
+  const auto find_split = [&](const auto* all) {
+    switch (split) {
+      case 0: return find(all, std::integral_constant<int, 0>{});
+      case 1: return find(all, std::integral_constant<int, 1>{});
+      case 2: return find(all, std::integral_constant<int, 2>{});
+      default: return find(all, std::integral_constant<int, -1>{});
+    }
+  };
+  if (work.winner_bytes == 1) return find_split(static_cast<const uint8_t*>(winners));
+  return find_split(static_cast<const uint16_t*>(winners));
 }
 
 // Is the bit that each winner counts set in those beside it, and in `too`?
@@ -124,23 +159,25 @@ class WinnerCheck {
     }
   }
 
-  // 0, or 1 + the place in the winners of one that is not. Where cells are found, they go to
-  // `target`, counted from `shift` on.
-  int64_t operator()(const Walk& walk, uint16_t* target, uint16_t shift) {
+  // Is every winner a cell of its window inside the input? The tiles share the outputs out between
+  // them; windows that lie inside as a whole need no look at single winners. 0, or 1 + the place in
+  // the winners of one that is not. Where cells are found, they go to `target`.
+  int64_t operator()(const Walk& walk, uint16_t* target) {
     const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
     if (plan_.allowed && fine(winners, plan_.allowed)) return 0;
     if (plan_.few_allowed && fine(winners, plan_.few_allowed)) return 0;
-    if (plan_.found_run) {
-      if (work_.find_cells(work_, plan_.windows, work_.winners, walk.winners, run_, target,
-                           shift)) {
-        return 0;
-      }
-    }
+    if (plan_.found_run && find(walk, 1, target)) return 0;
     switch (work_.winner_bytes) {
       case 1: return check<uint8_t>(walk);
       case 2: return check<uint16_t>(walk);
       default: return check<uint32_t>(walk);
     }
+  }
+
+  // The cells of the winners of outer cells that follow each other: false if any is none.
+  bool find(const Walk& walk, int64_t outer_cells, uint16_t* target) const {
+    return work_.find_cells(work_, plan_.windows, work_.winners, walk.winners, run_, outer_cells,
+                            static_cast<uint16_t>(plan_.cells_in_all), target);
   }
 
   // Where an array of as many cells as there are outputs has those of the tile, in its outer cell.
@@ -278,7 +315,7 @@ int64_t write_checked(const Work& work, const Backward& plan, int64_t begin, int
   return each_item(
       work, plan, begin, end, [&](const Walk& walk) { check.look_at(walk); },
       [&](const Walk& walk, int64_t item) {
-        const int64_t bad = check(walk, nullptr, 0);
+        const int64_t bad = check(walk, nullptr);
         if (!bad) write(walk, check, item);
         return bad;
       });

@@ -45,11 +45,9 @@ struct Windows {
 };
 
 struct Work;
-// From a run of winners, which begins at `from`, to the cells they are, counted from `shift` on, in
-// `target`, which has room for a vector more. False if any is no cell of its window inside the
-// input.
+// See find_cells in winner_check.h.
 using FindCells = bool (*)(const Work&, const Windows&, const void* winners, int64_t from,
-                           int64_t count, uint16_t* target, uint16_t shift);
+                           int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target);
 
 // Along an axis: where the window at hand begins, from the tile's first cell on; the cells inside
 // the input, from there on too, and those of the tile.
