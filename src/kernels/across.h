@@ -20,7 +20,8 @@ struct Inside {
 template <class S, class T>
 class Across {
  public:
-  Across(const Work& work, const Forward& plan) : work_(work), plan_(plan) {}
+  Across(const Work& work, const Forward& plan)
+      : work_(work), plan_(plan), overlaps_(work.axis[work.axes - 1].stride == 1) {}
 
   void look_at(const Walk& walk) {
     for (int a = 0; a < work_.axes; ++a) {
@@ -127,6 +128,13 @@ class Across {
       for (int u = 0; u < kVectors; ++u) fold_in<kClean, kWinners, C>(best[u], next[u], winner);
     }
     if (kClean && seen) return false;
+    if (overlaps_) {  // one cell of the window is new: of more, the processor sees the pattern
+      const S* last = x + inside_.offset[inside_.taps - 1];
+      for (int u = 0; u < kVectors; ++u) {
+        prefetch<false>(address(last + u * L) + kAhead);
+        prefetch<true>(address(y + u * L) + kWriteAhead);
+      }
+    }
     for (int u = 0; u < kVectors; ++u) {
       put_cells<S, C>(y + u * L, best[u].value, bits);
       if constexpr (kWinners) store_bytes<C>(winners + u * L, best[u].winner, bits);
@@ -136,6 +144,7 @@ class Across {
 
   const Work& work_;
   const Forward& plan_;
+  const bool overlaps_;
   int64_t begin_[kMostAxes], end_[kMostAxes];        // outputs of the tile
   int64_t lo_[kMostAxes] = {}, hi_[kMostAxes] = {};  // taps inside the input, of the window at hand
   Inside inside_;                                    // if any: of that window
