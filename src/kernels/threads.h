@@ -1,4 +1,4 @@
-// Who works on a call: this thread, and helpers that sleep between calls.
+// Who works on a call: this thread, and helpers, who sleep when no call follows soon.
 #pragma once
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -22,6 +23,21 @@
 namespace ndpool {
 namespace {
 
+// To sleep and to be woken takes a tenth of a millisecond on some machines, and mostly what is
+// waited for is nearer than that: the end of a last item, or the next call. So those who wait look
+// for it themselves at first, and let other threads have the processor meanwhile. False if it was
+// not met.
+template <class Met>
+bool met_soon(const Met& met) {
+  constexpr std::chrono::microseconds kPatience{50};
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!met()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 // Those who work on one call. A helper that gets its first processor time when all is done is not
 // waited for: other libraries' threads may spin on that processor for milliseconds. It finds the
 // door closed and touches nothing of the call.
@@ -30,29 +46,24 @@ class Crew {
   explicit Crew(std::function<void(int64_t)> take) : take_(std::move(take)) {}
 
   void help(int64_t number) {
-    if (!enter()) return;
+    int inside = inside_;
+    do {
+      if (inside & kClosed) return;
+    } while (!inside_.compare_exchange_weak(inside, inside + 1));
     take_(number);
-    const std::lock_guard<std::mutex> guard(lock_);
-    if (--inside_ == 0) empty_.notify_one();
+    if (--inside_ == kClosed) inside_.notify_one();
   }
   void close() {
-    std::unique_lock<std::mutex> guard(lock_);
-    closed_ = true;
-    empty_.wait(guard, [this] { return inside_ == 0; });
+    inside_ |= kClosed;
+    if (met_soon([this] { return inside_ == kClosed; })) return;
+    for (int inside = inside_; inside != kClosed; inside = inside_) inside_.wait(inside);
   }
 
  private:
-  bool enter() {
-    const std::lock_guard<std::mutex> guard(lock_);
-    if (!closed_) ++inside_;
-    return !closed_;
-  }
+  static constexpr int kClosed = 1 << 30;
 
   const std::function<void(int64_t)> take_;
-  std::mutex lock_;
-  std::condition_variable empty_;
-  int inside_ = 0;
-  bool closed_ = false;
+  std::atomic<int> inside_{0};  // helpers, and whether the door is closed
 };
 
 // Threads that sleep until there is a call to help with. A woken thread starts in a tenth of the
@@ -74,6 +85,7 @@ class Helpers {
       for (int64_t number = 1; number <= std::min(helpers, count()); ++number) {
         waiting_.emplace_back(crew, number);
       }
+      any_waiting_ = !waiting_.empty();
     }
     for (int64_t i = 0; i < helpers; ++i) wake_.notify_one();
   }
@@ -118,6 +130,7 @@ class Helpers {
 
   [[noreturn]] void serve(Helper& helper) {
     for (;;) {
+      met_soon([this] { return any_waiting_.load(); });
       std::unique_lock<std::mutex> guard(lock_);
       wake_.wait(guard, [this] { return !waiting_.empty(); });
 #if defined(__linux__)
@@ -125,6 +138,7 @@ class Helpers {
 #endif
       const auto [crew, number] = std::move(waiting_.front());
       waiting_.pop_front();
+      any_waiting_ = !waiting_.empty();
       guard.unlock();
       crew->help(number);
     }
@@ -141,6 +155,7 @@ class Helpers {
   std::mutex lock_;
   std::condition_variable wake_;
   std::deque<std::pair<std::shared_ptr<Crew>, int64_t>> waiting_;
+  std::atomic<bool> any_waiting_{false};
   std::deque<Helper> helpers_;
 };
 Helpers* Helpers::current_ = Helpers::start();
