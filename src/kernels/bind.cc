@@ -171,8 +171,14 @@ class Pooling {
   const std::vector<int64_t>& y_shape() const { return y_shape_; }
   int winner_bytes() const { return work_.winner_bytes; }
 
-  // Fills y and, unless null, the winners, which are C-contiguous, of x, which is aligned. False,
-  // and nothing done, where that takes x without gaps.
+  // Whether the kernels go over x or dy as it lies: windows of one cell with gaps between the
+  // elements take longer than to copy these first.
+  bool takes(const Array& source) const {
+    return source.aligned() && (work_.cells > 1 || source.contiguous());
+  }
+
+  // Fills y and, unless null, the winners, which are C-contiguous, of x, which it takes. False, and
+  // nothing done, where that needs x without gaps.
   bool forward(const Array& x, void* y, void* winners, int kind) {
     if (cells(y_shape_) == 0) return true;
     Work work = arranged_busy(steps_of(x), y_steps_);
@@ -187,7 +193,7 @@ class Pooling {
     return true;
   }
 
-  // Fills dx, which is C-contiguous as the winners are, from dy, which is aligned. kFine, or the
+  // Fills dx, which is C-contiguous as the winners are, from dy, which it takes. kFine, or the
   // place of a winner that is no cell of its window inside the input.
   static constexpr int64_t kFine = -1;
   int64_t backward(const Array& dy, const void* winners, void* dx, int kind) {
@@ -515,7 +521,7 @@ class Pooling {
 // False, and nothing done, where x is not aligned, or has gaps that no kernel can go over.
 bool forward(Pooling& pooling, nb::handle x, nb::handle y, nb::handle winners, int kind) {
   const Array source(x.ptr()), result(y.ptr());
-  if (!source.aligned()) return false;
+  if (!pooling.takes(source)) return false;
   if (!source.has(pooling.shape()) || !result.can_be_result(pooling.y_shape())) {
     throw std::invalid_argument("shape");
   }
@@ -530,11 +536,11 @@ bool forward(Pooling& pooling, nb::handle x, nb::handle y, nb::handle winners, i
   return pooling.forward(source, result.data(), offsets, kind);
 }
 
-// kFine, kUnaligned, or the place of a winner that is no cell of its window inside the input.
-constexpr int64_t kUnaligned = -2;
+// kFine, kNotTaken, or the place of a winner that is no cell of its window inside the input.
+constexpr int64_t kNotTaken = -2;
 int64_t backward(Pooling& pooling, nb::handle dy, nb::handle winners, nb::handle dx, int kind) {
   const Array source(dy.ptr()), offsets(winners.ptr()), result(dx.ptr());
-  if (!source.aligned()) return kUnaligned;
+  if (!pooling.takes(source)) return kNotTaken;
   if (!source.has(pooling.y_shape()) || !offsets.has(pooling.y_shape()) || !offsets.contiguous() ||
       offsets.itemsize() != pooling.winner_bytes() || !result.can_be_result(pooling.shape())) {
     throw std::invalid_argument("shape");
@@ -586,7 +592,7 @@ nb::object forward_again(PyObject* const* arguments, Py_ssize_t count) {
   auto* x = reinterpret_cast<PyArrayObject*>(arguments[0]);
   const auto call = recall().find({kForward, x, arguments + 1, count - 1});
   const Array source(arguments[0]);
-  if (!call || !source.aligned()) return none();
+  if (!call || !call->pooling->takes(source)) return none();
   const nb::object y = new_array(call->pooling->y_shape(), PyArray_DESCR(x));
   void* values = Array(y.ptr()).data();
   if (!call->winners) {
@@ -608,7 +614,8 @@ nb::object backward_again(PyObject* const* arguments, Py_ssize_t count) {
   const auto call = recall().find({kBackward, dy, arguments + 2, count - 2});
   if (!call) return none();
   const Array source(arguments[0]), winners(arguments[1]);
-  if (!source.aligned() || !winners.contiguous() || !winners.has(call->pooling->y_shape()) ||
+  if (!call->pooling->takes(source) || !winners.contiguous() ||
+      !winners.has(call->pooling->y_shape()) ||
       PyArray_TYPE(indices) != offset_type(call->pooling->winner_bytes()) ||
       !PyArray_ISNOTSWAPPED(indices)) {
     return none();
@@ -677,7 +684,7 @@ NB_MODULE(_native, m) {
   nb::set_leak_warnings(false);  // the cache of geometries lives until the process ends
   m.attr("MOST_AXES") = kMostAxes;
   m.attr("MOST_DIMENSIONS") = kMostOuter;
-  m.attr("UNALIGNED") = kUnaligned;
+  m.attr("NOT_TAKEN") = kNotTaken;
   m.def("set_num_threads", [](int threads) { most_threads = threads; });
   m.def("set_kept_memory", [](size_t bytes) { KeptMemory::get().set_most(bytes); });
   m.def("kept_memory", [] { return KeptMemory::get().most(); });

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 MOST_AXES: int
 MOST_DIMENSIONS: int
-UNALIGNED: int
+NOT_TAKEN: int
 
 def set_num_threads(threads: int) -> None: ...
 def num_threads() -> int: ...

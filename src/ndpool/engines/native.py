@@ -158,7 +158,9 @@ def max_pool(x: Array, geometry: Geometry, y: Array, indices: Array | None) -> N
         return _axes_in_turn(x, steps, y, indices)
     pooling, kind = geometry.memo["native"], _KINDS[x.dtype.char]
     done = pooling.forward(x, y, indices, kind)
-    if not done:  # its elements stood as no kernel reads them
+    if not done and geometry.cells == 1:
+        return numpy_engine.max_pool(x, geometry, y, indices)
+    if not done:  # its elements stand as no kernel reads them
         done = pooling.forward(x.copy(), y, indices, kind)
     assert done, geometry
 
@@ -190,7 +192,7 @@ def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     if not indices.flags.c_contiguous:
         indices = indices.copy()
     bad = pooling.backward(dy, indices, dx, kind)
-    if bad == _native.UNALIGNED:
+    if bad == _native.NOT_TAKEN:
         bad = pooling.backward(dy.copy(), indices, dx, kind)
     if bad >= 0:
         refuse_index(indices, geometry, bad)
