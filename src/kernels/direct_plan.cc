@@ -575,8 +575,8 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
   list_offsets(work, plan);
   keep_allowed(work, run, plan);
   plan.scratch = carved(plan.line_copied + kLineBlock, element_bytes) +
-                 carved(plan.line_copied + kLineBlock, 1) +
-                 carved(kLineBlock + 2 * kLinePanel, element_bytes) + 128;
+                 carved(plan.line_copied + kLineBlock, 1) + carved(kLineBlock, element_bytes) +
+                 carved(2 * kLinePanel, element_bytes);
   return true;
 }
 

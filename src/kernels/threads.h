@@ -23,10 +23,9 @@
 namespace ndpool {
 namespace {
 
-// To sleep and to be woken takes a tenth of a millisecond on some machines, and mostly what is
-// waited for is nearer than that: the end of a last item, or the next call. So those who wait look
-// for it themselves at first, and let other threads have the processor meanwhile. False if it was
-// not met.
+// To sleep and to be woken can take longer than what is waited for: the end of a last item, or the
+// next call. So those who wait look for it themselves at first, and let other threads have the
+// processor meanwhile. False if it was not met.
 template <class Met>
 bool met_soon(const Met& met) {
   constexpr std::chrono::microseconds kPatience{50};
