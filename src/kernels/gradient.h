@@ -366,31 +366,46 @@ class Scatter {
           prefetch<true>(address(to + u * cells) + kCount * cells * int64_t{sizeof(T)} + l * 64);
         }
       }
-      constexpr int kBeside = kCount < 4 ? kCount : 4;  // more than these do not fit the registers
-      for (int u = 0; u < kCount; u += kBeside) {
-        const int64_t at = u * count + i;
-        add_some<kBeside>(target + at, values + at, count, least(kBlock, count - i), to);
+      const int64_t some = least(kBlock, count - i);
+      if constexpr (kCount == kTogether) {
+        add_eight(target + i * kTogether, values + i, count, some, to);
+      } else {
+        add_some<kCount>(target + i, values + i, count, some, to);
       }
     }
   }
 
-  // `some` outputs of each of kBeside outer cells, which are `count` apart.
-  template <int kBeside>
+  // `some` outputs of each of kCount outer cells, which are `count` apart. Four targets are a load.
+  template <int kCount>
   static void add_some(const uint16_t* target, const T* values, int64_t count, int64_t some,
                        T* to) {
     int64_t k = 0;
-    for (; k + 4 <= some && std::endian::native == std::endian::little; k += 4) {
-      uint64_t four[kBeside];  // fewer loads
-      for (int u = 0; u < kBeside; ++u) std::memcpy(&four[u], target + u * count + k, 8);
+    for (; k + 4 <= some; k += 4) {
+      uint64_t four[kCount];
+      for (int u = 0; u < kCount; ++u) std::memcpy(&four[u], target + u * count + k, 8);
       for (int i = 0; i < 4; ++i) {
-        for (int u = 0; u < kBeside; ++u) {
-          to[static_cast<uint16_t>(four[u] >> 16 * i)] += values[u * count + k + i];
-        }
+        for (int u = 0; u < kCount; ++u) to[nth(four[u], i)] += values[u * count + k + i];
       }
     }
     for (; k < some; ++k) {
-      for (int u = 0; u < kBeside; ++u) to[target[u * count + k]] += values[u * count + k];
+      for (int u = 0; u < kCount; ++u) to[target[u * count + k]] += values[u * count + k];
     }
+  }
+  // The same of eight, whose targets lie output by output.
+  static void add_eight(const uint16_t* target, const T* values, int64_t count, int64_t some,
+                        T* to) {
+    static_assert(kTogether == 8);
+    const T* second = values + 4 * count;
+    for (const T* end = values + some; values < end; ++values, ++second, target += 8) {
+      uint64_t four[2];
+      std::memcpy(four, target, sizeof(four));
+      for (int u = 0; u < 4; ++u) to[nth(four[0], u)] += values[u * count];
+      for (int u = 0; u < 4; ++u) to[nth(four[1], u)] += second[u * count];
+    }
+  }
+  static inline uint16_t nth(uint64_t four, int i) {
+    constexpr bool kLittle = std::endian::native == std::endian::little;
+    return static_cast<uint16_t>(four >> 16 * (kLittle ? i : 3 - i));
   }
 
   // Where there are several tiles: whatever lies in another one is left out.

@@ -564,6 +564,11 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
   };
   plan.together = !plan.gather && plan.found_run ? kTogether : 1;
   while (plan.together > 1 && !fit(plan.together)) plan.together /= 2;
+  // eight outer cells a multiple of 4 KiB apart would have the same places in the cache
+  const auto meet = [&](int64_t cells) { return cells * element_bytes % 4096 == 0; };
+  if (meet(plan.cells_in_all) || meet(plan.found_run)) {
+    plan.together = std::min<int64_t>(plan.together, kTogether / 2);
+  }
   plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
   plan.scratch += carved(plan.together * plan.found_run, 2);
   if (plan.gather) {

@@ -445,6 +445,36 @@ inline Vec<T> interleaved(Vec<T> a, Vec<T> b) {
   return interleaved_lanes<T, kHalf>(a, b, std::make_integer_sequence<int, kLanes<T>>{});
 }
 
+// The same within each 16 bytes.
+template <class T, int kHalf, int... kLane>
+inline Vec<T> zipped_lanes(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
+  constexpr int L = kLanes<T>, kFew = 16 / static_cast<int>(sizeof(T));
+  return __builtin_shufflevector(
+      a, b, (kLane % 2 * L + kLane / kFew * kFew + kHalf * kFew / 2 + kLane % kFew / 2)...);
+}
+template <class T>
+inline void zip(Vec<uint16_t>& a, Vec<uint16_t>& b) {
+  constexpr std::make_integer_sequence<int, kLanes<T>> lanes;
+  const auto x = (Vec<T>)a, y = (Vec<T>)b;
+  a = (Vec<uint16_t>)zipped_lanes<T, 0>(x, y, lanes);
+  b = (Vec<uint16_t>)zipped_lanes<T, 1>(x, y, lanes);
+}
+
+// Writes the first lanes of eight vectors, then the second, and so on.
+inline void store_lane_by_lane(uint16_t* to, Vec<uint16_t> (&rows)[8]) {
+  for (int u = 0; u < 8; u += 2) zip<uint16_t>(rows[u], rows[u + 1]);
+  for (int u : {0, 1, 4, 5}) zip<uint32_t>(rows[u], rows[u + 2]);
+  for (int u = 0; u < 4; ++u) zip<uint64_t>(rows[u], rows[u + 4]);
+  constexpr int kOrder[] = {0, 4, 2, 6, 1, 5, 3, 7};
+  constexpr int kParts = kVectorBytes / 16;
+  for (int lane = 0; lane < 8; ++lane) {
+    const auto& row = rows[kOrder[lane]];
+    for (int part = 0; part < kParts; ++part) {
+      std::memcpy(to + (part * 8 + lane) * 8, reinterpret_cast<const char*>(&row) + part * 16, 16);
+    }
+  }
+}
+
 // Of the lanes of a and b, one behind the other, those at kFrom, kFrom + 2, ...
 template <int kFrom, class V, int... kLane>
 inline V every_second(V a, V b, std::integer_sequence<int, kLane...>) {

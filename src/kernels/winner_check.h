@@ -30,24 +30,21 @@ class CellFinder {
   }
 
   // For the windows from i on in each of some outer cells. The winners of these lie `count` from
-  // each other, and so do the targets; their cells are `apart`.
+  // each other; their cells are `apart`.
+  template <bool kAll>
   void find(const W* winners, int64_t i, int64_t count, int64_t outer_cells, uint16_t apart,
             uint16_t* target) {
-    Vec<uint16_t> begin = load(windows_.begin + i);
-    for (int64_t u = 0; u < outer_cells; ++u, begin += broadcast(apart)) {
-      const W* from = winners + u * count + i;
-      Vec<uint16_t> rest;
-      if (count >= L) {
-        if constexpr (sizeof(W) == 1) rest = widen_bytes(from);
-        if constexpr (sizeof(W) == 2) rest = load(from);
-      } else if constexpr (sizeof(W) == 1) {  // what is said of windows beyond is zero as well
-        rest = widen_some<uint16_t>(from, count);
-      } else {
-        uint16_t few[L] = {};
-        for (int64_t lane = 0; lane < count; ++lane) few[lane] = from[lane];
-        rest = load(few);
-      }
-      store(target + u * count + i, cells(rest, i, begin));
+    Vec<uint16_t> begin = load(windows_.begin + i), all[kTogether];
+    const auto of = [&](int64_t u) {
+      const auto found = cells(winners_of(winners + u * count + i, count), i, begin);
+      begin += broadcast(apart);
+      return found;
+    };
+    if constexpr (kAll) {
+      for (int u = 0; u < kTogether; ++u) all[u] = of(u);
+      store_lane_by_lane(target + i * kTogether, all);
+    } else {
+      for (int64_t u = 0; u < outer_cells; ++u) store(target + u * count + i, of(u));
     }
   }
 
@@ -56,6 +53,17 @@ class CellFinder {
   static constexpr int L = kLanes<uint16_t>;
 
  private:
+  static inline Vec<uint16_t> winners_of(const W* from, int64_t count) {
+    if constexpr (sizeof(W) == 1) {  // what is said of windows beyond is zero as well
+      return count >= L ? widen_bytes(from) : widen_some<uint16_t>(from, count);
+    } else {
+      if (count >= L) return load(from);
+      uint16_t few[L] = {};
+      for (int64_t lane = 0; lane < count; ++lane) few[lane] = from[lane];
+      return load(few);
+    }
+  }
+
   inline Vec<uint16_t> cells(Vec<uint16_t> rest, int64_t i, Vec<uint16_t> cell) {
     const auto add = [&](int a, Vec<uint16_t> tap) {
       wrong_ |= (Vec<uint16_t>)(tap - load(windows_.first[a] + i) > load(windows_.more[a] + i));
@@ -83,15 +91,20 @@ class CellFinder {
 
 // From the winners of some outer cells, which follow each other from `from` on with `count` each,
 // to the cells they are, in `target`, which has room for a vector more: outer cells are `apart`
-// from each other. False if any is no cell of its window inside the input.
+// from each other. Those of kTogether outer cells lie window by window, of fewer outer cell by
+// outer cell. False if any is no cell of its window inside the input.
 bool find_cells(const Work& work, const Windows& windows, const void* winners, int64_t from,
                 int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target) {
   const auto find = [&](const auto* all, auto split) {
     CellFinder<std::decay_t<decltype(*all)>, split()> finder(work, windows);
-    int64_t i = 0;
     const auto look = [&](int64_t at) {
-      finder.find(all + from, at, count, outer_cells, apart, target);
+      if (outer_cells == kTogether) {
+        finder.template find<true>(all + from, at, count, outer_cells, apart, target);
+      } else {
+        finder.template find<false>(all + from, at, count, outer_cells, apart, target);
+      }
     };
+    int64_t i = 0;
     for (; i + finder.L <= count; i += finder.L) look(i);
     if (i < count) look(most(0, count - finder.L));  // once more some of those before
     return !finder.wrong();
