@@ -479,7 +479,7 @@ class Pooling {
       }
     }
     if (kernels.line[kind] && one_line(work)) {
-      const auto plan = made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, p); });
+      const auto plan = made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, threads, p); });
       if (plan) return plan;
     }
     if (kernels.across_backward[kind] && work.inner_y_step == 1) {

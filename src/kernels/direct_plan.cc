@@ -31,6 +31,7 @@ constexpr int64_t kMostStretches = 2048;
 constexpr int64_t kMostLineTaps = 128;
 constexpr int64_t kLineCopied = 2048;         // cells of a line at a time, and those around them
 constexpr size_t kMostLineBytes = 256 << 10;  // of such copies
+constexpr int64_t kMostLineSums = 64 << 10;   // bytes of a row whose sums are kept
 
 constexpr double kPieceCells = 4096;          // of an outer cell whose windows do not overlap
 constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be split
@@ -532,7 +533,7 @@ bool one_line(const Work& work) {
   return true;
 }
 
-bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& plan) {
+bool make_line(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan) {
   if (work.winner_bytes != 1 || far_away(work)) return false;
   // Each tap is a step for as many cells as there are lanes, whoever won; a scatter takes three to
   // four for each cell. Measured on planes of 7x7 to 112x112: 3x3 gains, 5x5 does not (but bytes).
@@ -572,11 +573,14 @@ bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& pla
   const int64_t* at = plan.kept.back().data();
   plan.kept.push_back(std::move(winners));
   plan.line_taps = {taps, at, plan.kept.back().data()};
+  const int64_t row = taps > 3 ? at[3] - at[0] : 0;
+  const int64_t most_kept = std::min(kMostLineSums, kMostTileBytes / (2 * threads));
+  plan.line_panel = ceil_div(std::min(row, most_kept / element_bytes), kLineBlock) * kLineBlock;
   list_offsets(work, plan);
   keep_allowed(work, run, plan);
   plan.scratch = carved(plan.line_copied + kLineBlock, element_bytes) +
                  carved(plan.line_copied + kLineBlock, 1) + carved(kLineBlock, element_bytes) +
-                 carved(2 * kLinePanel, element_bytes);
+                 carved(2 * (plan.line_panel + kLineBlock), element_bytes);
   return true;
 }
 

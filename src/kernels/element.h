@@ -170,6 +170,27 @@ inline void narrow_run(S* to, const T* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) narrow(from[i], to[i]);
 }
 #if defined(NDPOOL_AVX512)
+// A Brain is the upper half of a float: one permutation each way.
+inline Vec<float> widened_brains(__m256i brains) {
+  constexpr auto to = [](int lane) { return lane << 16; };
+  const __m512i places = _mm512_setr_epi32(to(0), to(1), to(2), to(3), to(4), to(5), to(6), to(7),
+                                           to(8), to(9), to(10), to(11), to(12), to(13), to(14),
+                                           to(15));
+  constexpr __mmask32 kUpper = 0xaaaaaaaa;
+  return (Vec<float>)_mm512_maskz_permutexvar_epi16(kUpper, places,
+                                                    _mm512_castsi256_si512(brains));
+}
+inline __m256i upper_halves(__m512i floats) {
+  constexpr auto two = [](int lane) { return (lane + 2) << 16 | lane; };
+  const __m512i places = _mm512_setr_epi32(two(1), two(5), two(9), two(13), two(17), two(21),
+                                           two(25), two(29), 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm512_castsi512_si256(_mm512_permutexvar_epi16(places, floats));
+}
+inline __m512i rounded_numbers(Vec<float> values) {  // as in `narrow`: in the upper halves
+  const __m512i bits = _mm512_castps_si512(values);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  return _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+}
 // The processor's own conversion, but for NaN, of which it would change the payload.
 inline Vec<float> widen_16(__m256i halves) {
   const __m512 wide = _mm512_cvtph_ps(halves);
@@ -186,12 +207,8 @@ inline __m256i narrow_16(Vec<float> values) {
     if constexpr (std::is_same_v<S, Half>) {
       constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
       return _mm512_maskz_cvtps_ph(0xffff, values, kNearest);
-    } else {  // as in `narrow`
-      const __m512i bits = _mm512_castps_si512(values);
-      const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-      const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
-      return _mm512_maskz_cvtepi32_epi16(0xffff,
-                                         _mm512_srli_epi32(_mm512_add_epi32(bits, half), 16));
+    } else {
+      return upper_halves(rounded_numbers(values));
     }
   }
   float cells[16];
@@ -248,24 +265,27 @@ inline void fold_in(Best<T>& best, Vec<T> next, Vec<Winner<T>> winner) {
 }
 
 #if defined(NDPOOL_AVX512)
-// Two vectors in turn, narrowed; a NaN in them is quiet.
+// Sums of widened values, as they are stored. A NaN among them is quiet, and the lower half of its
+// bits is zero, so that rounding leaves a Brain as it is.
+inline __m256i narrowed_half(Vec<float> sums) {
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return _mm512_maskz_cvtps_ph(0xffff, sums, kNearest);
+}
+template <class S>
+inline __m256i narrowed_sums(Vec<float> sums) {
+  if constexpr (std::is_same_v<S, Half>) return narrowed_half(sums);
+  return upper_halves(rounded_numbers(sums));
+}
+// Those of two vectors in turn.
 template <class S>
 inline Vec<uint16_t> halves_in_turn(Vec<float> a, Vec<float> b) {
   __m512i low, high;
   if constexpr (std::is_same_v<S, Half>) {
-    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-    low = _mm512_cvtepu16_epi32(_mm512_maskz_cvtps_ph(0xffff, a, kNearest));
-    high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_maskz_cvtps_ph(0xffff, b, kNearest)), 16);
+    low = _mm512_cvtepu16_epi32(narrowed_half(a));
+    high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrowed_half(b)), 16);
   } else {
-    const auto rounded = [](Vec<float> values) {  // as in `narrow`, but for NaN
-      const __m512i bits = _mm512_castps_si512(values);
-      const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-      const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
-      const __mmask16 number = _mm512_cmp_ps_mask(values, values, _CMP_ORD_Q);
-      return _mm512_mask_add_epi32(bits, number, bits, half);
-    };
-    low = _mm512_srli_epi32(rounded(a), 16);
-    high = _mm512_and_si512(rounded(b), _mm512_set1_epi32(static_cast<int>(0xffff0000)));
+    low = _mm512_srli_epi32(rounded_numbers(a), 16);
+    high = _mm512_and_si512(rounded_numbers(b), _mm512_set1_epi32(static_cast<int>(0xffff0000)));
   }
   return (Vec<uint16_t>)_mm512_or_si512(low, high);
 }
@@ -280,7 +300,7 @@ inline Vec<float> widened_some(const Half* from, uint64_t bits) {
 }
 inline Vec<float> widened_some(const Brain* from, uint64_t bits) {
   const __m256i brains = _mm256_maskz_loadu_epi16(static_cast<__mmask16>(bits), from);
-  return (Vec<float>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(brains), 16);
+  return widened_brains(brains);
 }
 #endif
 
@@ -295,7 +315,7 @@ inline Vec<T> load_cells(const S* from) {
     return widen_16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   } else if constexpr (std::is_same_v<S, Brain>) {
     const __m256i brains = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-    return (Vec<float>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(brains), 16);
+    return widened_brains(brains);
 #endif
   } else {
     T cells[kLanes<T>];
@@ -336,6 +356,17 @@ inline void put_cells(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
       if (bits >> lane & 1) to[lane] = stored[lane];
     }
   }
+}
+
+// Store a vector of sums.
+template <class S, class T>
+inline void put_sums(S* to, Vec<T> sums) {
+#if defined(NDPOOL_AVX512)
+  if constexpr (!std::is_same_v<S, T>) {
+    return _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), narrowed_sums<S>(sums));
+  }
+#endif
+  put_cells<S, T>(to, sums);
 }
 
 // The cells of two vectors in turn, or as many of them as are asked for.

@@ -43,6 +43,9 @@ inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const S* val
 #endif
 }
 
+constexpr int64_t kFarLine = 8 << 20;    // bytes of dx from which dy and dx are not in the cache
+constexpr int64_t kAheadOnLine = 3072;  // then, bytes to ask for the cells ahead of time
+
 // How many cells go side by side: those of one byte are few vectors, on which loops are lost.
 template <class T>
 constexpr int64_t kBlock = kLanes<T> == 64 ? 2 * 64 : 64;
@@ -63,7 +66,7 @@ inline void line_block(S* to, const D* dy, const uint8_t* winners, const Taps& t
                             std::make_integer_sequence<int, k64>{});
     }
   }
-  for (int u = 0; u < kVectors; ++u) put_cells<S, T>(to + u * L, sum[u]);
+  for (int u = 0; u < kVectors; ++u) put_sums<S, T>(to + u * L, sum[u]);
 }
 
 // The taps of a plane of windows of 3x3 cells on such a line. What a vector of dy adds to three
@@ -108,37 +111,44 @@ struct SquareRows {
     return first || i >= rows ? Vec<T>{} : load_cells<S, T>(cells);
   }
 
-  template <int kVectors>
-  void narrow(const Square<T>& square) const {
-    typename Square<T>::Sums sums[kVectors] = {};
-    for (int64_t i = 0; i < rows + 2; ++i) {
-      for (int v = 0; v < kVectors; ++v) {
-        const int64_t at = i * row + v * kLanes<T>;
-        sums[v][0] = so_far(dx + at, i);
-        square.add(sums[v], dy + at, winners + at);
-        if (i >= 2) put_cells<S, T>(dx + at - 2 * row, sums[v][2]);
-        sums[v][2] = sums[v][1];
-        sums[v][1] = sums[v][0];
-      }
-    }
+  template <int... kVector>
+  void narrow(const Square<T>& square, std::integer_sequence<int, kVector...>) const {
+    typename Square<T>::Sums sums[sizeof...(kVector)] = {};
+    const auto vector = [&](int64_t i, int v) {
+      const int64_t at = i * row + v * kLanes<T>;
+      sums[v][0] = so_far(dx + at, i);
+      square.add(sums[v], dy + at, winners + at);
+      if (i >= 2) put_sums<S, T>(dx + at - 2 * row, sums[v][2]);
+      sums[v][2] = sums[v][1];
+      sums[v][1] = sums[v][0];
+    };
+    for (int64_t i = 0; i < rows + 2; ++i) (vector(i, kVector), ...);
   }
 
-  // `kept` has room for two rows of kLinePanel cells.
-  void wide(const Square<T>& square, T* kept) const {
-    for (int64_t panel = 0; panel < row; panel += kLinePanel) {
-      const int64_t end = least(row, panel + kLinePanel);
-      fill(kept, T{}, end - panel);
-      fill(kept + kLinePanel, T{}, end - panel);
+  // As many cells of a row at once as `panel` says. `kept` has room for the sums of two such rows,
+  // and kLineBlock cells more for each, so that they are no whole pages apart.
+  template <bool kFar>
+  void wide(const Square<T>& square, T* kept, int64_t panel) const {
+    for (int64_t begin = 0; begin < row; begin += panel) {
+      const int64_t end = least(row, begin + panel);
+      fill(kept, T{}, end - begin);
+      fill(kept + panel + kLineBlock, T{}, end - begin);
       for (int64_t i = 0; i < rows + 2; ++i) {
         T* one = kept;
-        for (int64_t p = panel; p < end; p += kLanes<T>, one += kLanes<T>) {
-          T* two = one + kLinePanel;
+        for (int64_t p = begin; p < end; p += kLanes<T>, one += kLanes<T>) {
+          T* two = one + panel + kLineBlock;
           const int64_t at = i * row + p;
+          if constexpr (kFar) {
+            prefetch<false>(address(dy + at) + kAheadOnLine);
+            prefetch<true>(address(dx + at - 2 * row) + kAheadOnLine);
+            constexpr auto kAhead = kAheadOnLine / static_cast<int64_t>(sizeof(S));
+            if (p % 64 < kLanes<T>) prefetch<false>(address(winners + at) + kAhead);
+          }
           typename Square<T>::Sums sums{so_far(dx + at, i), load(one), load(two)};
           square.add(sums, dy + at, winners + at);
           store(one, sums[0]);
           store(two, sums[1]);
-          if (i >= 2) put_cells<S, T>(dx + at - 2 * row, sums[2]);
+          if (i >= 2) put_sums<S, T>(dx + at - 2 * row, sums[2]);
         }
       }
     }
@@ -160,7 +170,8 @@ class Line {
         near_dy_(carve<T>(scratch, copied_ + kLineBlock)),
         near_winners_(carve<uint8_t>(scratch, copied_ + kLineBlock)),
         sums_(carve<T>(scratch, kLineBlock)),
-        kept_(carve<T>(scratch, 2 * kLinePanel)) {
+        panel_(plan.line_panel),
+        kept_(carve<T>(scratch, 2 * (panel_ + kLineBlock))) {
     const auto three = [&](int a) { return work.axis[a].kernel == 3; };
     square_ = work.axes > 1 && three(work.axes - 1) && three(work.axes - 2) &&
               (work.axes == 2 || std::is_same_v<S, T>);
@@ -200,15 +211,17 @@ class Line {
     const int64_t row = taps_.offset[3] - taps_.offset[0], vectors = (row + L - 1) / L;
     const int64_t rows = (hi - lo - (vectors * L - row)) / row;
     if (2 * row < L || (vectors > 2 && row < kWide) || rows < 3) return lo;
-    if (taps_.taps > 9 && row > kLinePanel) return lo;  // panels end in cells of others
+    if (taps_.taps > 9 && row > panel_) return lo;  // panels end in cells of others
+    const bool far = cells_ * static_cast<int64_t>(sizeof(S)) > kFarLine;
     for (int64_t t = 0; t < taps_.taps; t += 9) {
       const Square<T> square(taps_.winner + t, taps_.offset[1] - taps_.offset[0]);
       const int64_t from = lo + taps_.offset[t];
       const SquareRows<S, T> of{dx_ + lo, dy_ + from, winners_ + from, row, rows, t == 0};
       switch (vectors) {
-        case 1: of.template narrow<1>(square); break;
-        case 2: of.template narrow<2>(square); break;
-        default: of.wide(square, kept_);
+        case 1: of.narrow(square, std::make_integer_sequence<int, 1>{}); break;
+        case 2: of.narrow(square, std::make_integer_sequence<int, 2>{}); break;
+        default: far ? of.template wide<true>(square, kept_, panel_)
+                     : of.template wide<false>(square, kept_, panel_);
       }
     }
     return lo + rows * row;
@@ -246,6 +259,7 @@ class Line {
   T* const near_dy_;
   uint8_t* const near_winners_;
   T* const sums_;
+  const int64_t panel_;  // cells of a row whose sums are kept
   T* const kept_;
 };
 

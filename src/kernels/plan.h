@@ -53,7 +53,7 @@ bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPl
 // Whether dy, dx and the winners are each one line of cells, in the same order.
 bool one_line(const Work& work);
 // For backward over such a line, where each tap is one shift of all of it. False for others.
-bool make_line(const Work& work, int element_bytes, int lanes, BackwardPlan& plan);
+bool make_line(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 // For small windows over outer cells of neighbouring cells. False where another way is faster.
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
 // Whether no cell is in two windows, in arrays without gaps.

@@ -16,7 +16,6 @@ constexpr int kTogether = 8;  // outer cells that a scatter goes over side by si
 constexpr int64_t kScatteredRow = 1024;  // outputs at a time, of large outer cells
 constexpr int kScatterBands = 4;         // of them side by side
 constexpr int64_t kLineBlock = 128;      // cells of a line that go side by side, at most
-constexpr int64_t kLinePanel = 4160;     // cells of a row whose sums are kept; no whole pages
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
 constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
@@ -189,7 +188,7 @@ struct Backward {
   const uint16_t* few_allowed;  // instead, where windows have 16 cells at most
   // Unless null, those above are of the axes behind the first one only, and these of that.
   const uint32_t* first_allowed;
-  int64_t line_copied;
+  int64_t line_copied, line_panel;
   Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
   int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
   Windows windows;    // of those
