@@ -110,6 +110,23 @@ WAYS = {  # name: shape, words
         (2, 3, 7001),
         {"kernel_size": 65, "stride": 79, "padding": 30, "axes": -1},
     ),
+    "rows on rows": ((2, 3, 41, 200), {"kernel_size": (5, 7)}),
+    "rows on rows, padded, apart": (
+        (2, 33, 310),
+        {"kernel_size": (4, 6), "stride": (5, 7), "padding": 2, "axes": PLANES},
+    ),
+    "rows on rows, dilated, of most cells that a byte counts": (
+        (2, 70, 150),
+        {"kernel_size": (15, 17), "stride": (12, 19), "dilation": (3, 1), "axes": PLANES},
+    ),
+    "rows on rows, long, overlapping": (
+        (1, 9, 20000),
+        {"kernel_size": (4, 6), "stride": (4, 5), "padding": (0, 3), "axes": PLANES},
+    ),
+    "rows on rows of volumes": (
+        (2, 13, 9, 130),
+        {"kernel_size": (4, 3, 5), "padding": (2, 0, 1), "axes": (1, 2, 3)},
+    ),
     "rows of windows two cells apart": ((2, 3, 9, 150), OVERLAPPING),
     "the same, of whole vectors but for the last cell": ((2, 3, 9, 127), OVERLAPPING),
     "the same, without padding, of many taps": (

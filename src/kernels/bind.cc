@@ -403,6 +403,8 @@ class Pooling {
       way.kernel = kernels.across[kind];
     } else if (make_runs(work, kLongRun / bytes, plan)) {
       way.kernel = kernels.runs[kind];
+    } else if (make_stacked(work, bytes, plan)) {
+      way.kernel = kernels.stacked[kind];
     } else if (make_beside(work, bytes, kMostBeside, plan)) {
       way.kernel = kernels.beside[kind];
     } else if (make_runs(work, kShortRun / bytes, plan)) {
@@ -479,7 +481,8 @@ class Pooling {
       }
     }
     if (kernels.line[kind] && one_line(work)) {
-      const auto plan = made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, threads, p); });
+      const auto plan =
+          made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, threads, p); });
       if (plan) return plan;
     }
     if (kernels.across_backward[kind] && work.inner_y_step == 1) {

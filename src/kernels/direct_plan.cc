@@ -28,6 +28,9 @@ constexpr int64_t kStretchCells = 16;  // of a window whose outer cells are gone
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
 constexpr int64_t kMostStretches = 2048;
 
+constexpr int64_t kMostStacked = 256;       // rows of a window that are folded into one
+constexpr int64_t kStackedBytes = 8 << 10;  // of such rows at a time
+
 constexpr int64_t kMostLineTaps = 128;
 constexpr int64_t kLineCopied = 2048;         // cells of a line at a time, and those around them
 constexpr size_t kMostLineBytes = 256 << 10;  // of such copies
@@ -142,6 +145,23 @@ bool make_runs(Work& work, int64_t least, Forward& plan) {
   work = merged;
   leave_whole(work, plan);
   plan.scratch = 64;
+  return true;
+}
+
+bool make_stacked(const Work& work, int element_bytes, Forward& plan) {
+  const Axis& last = work.axis[work.axes - 1];
+  const int64_t rows = work.cells / last.kernel;
+  const int64_t span = (last.kernel - 1) * last.dilation + 1;
+  if (work.inner != 1 || last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 ||
+      last.stride < 3 || 4 * last.kernel < 3 * last.stride || rows < 2 || rows > kMostStacked ||
+      far_away(work) || !have_cells(work) || !hardly_overlap(work) || last.n < 64 / element_bytes ||
+      span > kStackedBytes / element_bytes ||
+      (work.winners && element_bytes < 4 && (work.cells - 1) >> 8 * element_bytes > 0)) {
+    return false;
+  }
+  cut_first(work, element_bytes, plan);
+  plan.chunk = kStackedBytes / element_bytes;
+  plan.scratch = 2 * carved(plan.chunk, element_bytes) + carved(rows, 16);
   return true;
 }
 

@@ -173,12 +173,11 @@ inline void narrow_run(S* to, const T* from, int64_t count) {
 // A Brain is the upper half of a float: one permutation each way.
 inline Vec<float> widened_brains(__m256i brains) {
   constexpr auto to = [](int lane) { return lane << 16; };
-  const __m512i places = _mm512_setr_epi32(to(0), to(1), to(2), to(3), to(4), to(5), to(6), to(7),
-                                           to(8), to(9), to(10), to(11), to(12), to(13), to(14),
-                                           to(15));
+  const __m512i places =
+      _mm512_setr_epi32(to(0), to(1), to(2), to(3), to(4), to(5), to(6), to(7), to(8), to(9),
+                        to(10), to(11), to(12), to(13), to(14), to(15));
   constexpr __mmask32 kUpper = 0xaaaaaaaa;
-  return (Vec<float>)_mm512_maskz_permutexvar_epi16(kUpper, places,
-                                                    _mm512_castsi256_si512(brains));
+  return (Vec<float>)_mm512_maskz_permutexvar_epi16(kUpper, places, _mm512_castsi256_si512(brains));
 }
 inline __m256i upper_halves(__m512i floats) {
   constexpr auto two = [](int lane) { return (lane + 2) << 16 | lane; };

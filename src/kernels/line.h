@@ -43,7 +43,7 @@ inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const S* val
 #endif
 }
 
-constexpr int64_t kFarLine = 8 << 20;    // bytes of dx from which dy and dx are not in the cache
+constexpr int64_t kFarLine = 8 << 20;   // bytes of dx from which dy and dx are not in the cache
 constexpr int64_t kAheadOnLine = 3072;  // then, bytes to ask for the cells ahead of time
 
 // How many cells go side by side: those of one byte are few vectors, on which loops are lost.
@@ -220,8 +220,9 @@ class Line {
       switch (vectors) {
         case 1: of.narrow(square, std::make_integer_sequence<int, 1>{}); break;
         case 2: of.narrow(square, std::make_integer_sequence<int, 2>{}); break;
-        default: far ? of.template wide<true>(square, kept_, panel_)
-                     : of.template wide<false>(square, kept_, panel_);
+        default:
+          far ? of.template wide<true>(square, kept_, panel_)
+              : of.template wide<false>(square, kept_, panel_);
       }
     }
     return lo + rows * row;

@@ -18,6 +18,7 @@
 #include "pieces.h"
 #include "runs.h"
 #include "scatter_rows.h"
+#include "stacked.h"
 #include "stretches.h"
 
 #ifndef NDPOOL_ISA
@@ -61,6 +62,10 @@ const Kernels NDPOOL_ISA = {
      runs<uint16_t, uint16_t>, runs<int32_t, int32_t>, runs<uint32_t, uint32_t>,
      runs<int64_t, int64_t>, runs<uint64_t, uint64_t>, runs<Half, float>, runs<Brain, float>,
      runs<float, float>, runs<double, double>},
+    {stacked<uint8_t, uint8_t>, stacked<int8_t, int8_t>, stacked<uint8_t, uint8_t>,
+     stacked<int16_t, int16_t>, stacked<uint16_t, uint16_t>, stacked<int32_t, int32_t>,
+     stacked<uint32_t, uint32_t>, stacked<int64_t, int64_t>, stacked<uint64_t, uint64_t>,
+     stacked<Half, float>, stacked<Brain, float>, stacked<float, float>, stacked<double, double>},
 #if defined(NDPOOL_AVX512)
     {stretches<uint8_t, uint8_t>, stretches<int8_t, int8_t>, stretches<uint8_t, uint8_t>,
      stretches<int16_t, int16_t>, stretches<uint16_t, uint16_t>, stretches<int32_t, int32_t>,

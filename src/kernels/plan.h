@@ -42,6 +42,9 @@ bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& pla
 // For windows that are runs of at least as many cells and hardly overlap; or, of 1, of any, however
 // they overlap. Where a window has all of an axis, that becomes part of the one before it.
 bool make_runs(Work& work, int64_t least, Forward& plan);
+// For windows of several rows that hardly overlap, three cells apart or more, over such cells.
+// False for others.
+bool make_stacked(const Work& work, int element_bytes, Forward& plan);
 // For small windows over runs of neighbouring cells behind the pooled axes. False for others.
 bool make_across(const Work& work, int element_bytes, Forward& plan);
 // For large windows over such runs, of at least as many bytes, that hardly overlap. False for

@@ -213,7 +213,7 @@ struct Kernels {
   // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], columns[kKinds],
-      runs[kKinds];
+      runs[kKinds], stacked[kKinds];
   // null without masked loads
   ForwardKernel stretches[kKinds], across[kKinds], direct[kKinds], narrow[kKinds];
   BackwardKernel pieces[kKinds], across_backward[kKinds], pairs[kKinds];  // the same
