@@ -61,6 +61,15 @@ WAYS = {  # name: shape, words
     "pieces of volumes": ((2, 3, 6, 4, 9), {"kernel_size": (2, 2, 3), "axes": (2, 3, 4)}),
     "pieces of one long axis": ((2, 3, 6561), {"kernel_size": 3, "axes": -1}),
     "pieces of planes in parts": ((2, 96, 90), {"kernel_size": (3, 2), "axes": PLANES}),
+    "pieces of planes in parts, with cells behind": (
+        (2, 98, 91),
+        {"kernel_size": (3, 4), "axes": PLANES},
+    ),
+    "pieces of one long axis, with cells behind": ((2, 3, 6563), {"kernel_size": 3, "axes": -1}),
+    "volumes side by side that are too large for pieces": (
+        (2, 10, 120, 131),
+        {"kernel_size": 3, "axes": (1, 2, 3)},
+    ),
     "rows of two cells, short": ((2, 6, 100), {"kernel_size": 2, "axes": PLANES}),
     "rows of two cells, long": ((2, 6, 300), {"kernel_size": 2, "axes": PLANES}),
     "rows without a tile": ((2, 70, 190), {**OVERLAPPING, "axes": PLANES}),

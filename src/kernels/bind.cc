@@ -461,6 +461,7 @@ class Pooling {
       kPairsOfHalves,
       kColumns,
       kColumnsOfHalves,
+      kApart,
       kRows,
       kRowsOfHalves
     };
@@ -496,12 +497,16 @@ class Pooling {
       if (plan) return plan;
     }
     const auto columns = made(halves ? kColumnsOfHalves : kColumns, [&](auto& p) {
-      return make_scatter_columns(work, halves, threads, p);
+      return make_scatter_columns(work, false, halves, threads, p);
     });
     if (columns) return columns;
     const auto any =
         made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });
-    if (any && (any->gather || any->found_run)) return any;
+    if (any && !any->gather && any->found_run) return any;
+    const auto apart =
+        made(kApart, [&](auto& p) { return make_scatter_columns(work, true, false, threads, p); });
+    if (apart) return apart;
+    if (any && any->gather) return any;
     const auto rows = made(halves ? kRowsOfHalves : kRows, [&](auto& p) {
       return make_scatter_rows(work, bytes, !halves, threads, p);
     });

@@ -20,6 +20,7 @@ constexpr int64_t kLeastColumn = 16;  // cells of a window of columns
 constexpr int64_t kColumns = 1024;    // side by side
 constexpr double kFewOutputs = 32;    // cells for each, from where all are cleared first
 constexpr double kFewBetween = 6;     // the same, where other axes lie between
+constexpr double kFewApart = 6;       // the same, where windows do not overlap
 
 constexpr int64_t kLeastBeside = 8;      // outer cells along the innermost axis
 constexpr int64_t kFarBeside = 1 << 26;  // bytes from one of them to the next
@@ -57,10 +58,11 @@ void cut_first(const Work& work, int element_bytes, Plan& plan) {
   plan.scratch = 64;
 }
 
-// How many windows along the first axis make some thousand cells, where they cover it exactly.
+// How many windows along the first axis make some thousand cells, where they cover it but for cells
+// behind the last.
 int64_t windows_at_once(const Work& work) {
   const Axis& first = work.axis[0];
-  if (first.n != first.out * first.stride || first.before > 0 || work.outers == kMostOuter) {
+  if (first.n < first.out * first.stride || first.before > 0 || work.outers == kMostOuter) {
     return first.out;
   }
   const double each = cells_of(work) / static_cast<double>(first.out);
@@ -270,18 +272,20 @@ bool make_columns(const Work& work, int element_bytes, int64_t least, int thread
   return true;
 }
 
-bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPlan& plan) {
+bool make_scatter_columns(const Work& work, bool apart, bool halves, int threads,
+                          BackwardPlan& plan) {
   plan.dense_from = dense_from(work);
   const bool dense = plan.dense_from == 0;  // no other axes between those of an outer cell
-  if (work.inner < (dense ? 2 : 1) || work.outer_count == 0 || far_away(work) ||
-      cells_of(work) < (dense ? kFewOutputs : kFewBetween) * outputs_of(work)) {
+  const double few = apart ? kFewApart : dense ? kFewOutputs : kFewBetween;
+  if (work.inner < (dense && !apart ? 2 : 1) || work.outer_count == 0 || far_away(work) ||
+      cells_of(work) < few * outputs_of(work)) {
     return false;
   }
   const auto overlap = [](const Axis& along) {
     return (along.kernel - 1) * along.dilation >= along.stride;
   };
-  for (int a = 0; a < work.axes; ++a) {
-    if (halves && overlap(work.axis[a])) return false;  // whose sums are made in more bits
+  for (int a = 0; a < work.axes; ++a) {  // sums of halves are made in more bits
+    if ((halves || apart) && overlap(work.axis[a])) return false;
   }
   leave_whole(work, plan);
   const Axis& first = work.axis[0];
@@ -472,7 +476,10 @@ void split_first(Work& work, int64_t windows) {
 
 bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
   Work work = given;
+  const Axis& first = work.axis[0];
   plan.first_windows = windows_at_once(work);
+  const bool parts = plan.first_windows < first.out;
+  plan.cells_behind = parts ? (first.n - first.out * first.stride) * first.x_step : 0;
   split_first(work, plan.first_windows);
   if (cells_of(work) > kMostPieceCells) return false;
   const int lanes = element_bytes == 8 ? 8 : 16;

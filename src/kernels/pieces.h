@@ -59,6 +59,9 @@ int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, 
       const __m128i beside = _mm_maskz_loadu_epi8(there, winners + piece.y);
       ask<S, T>(dx + piece.x, dy + piece.y, there, beside, piece);
     }
+    if (plan.cells_behind > 0 && walk.left(work) == 1) {
+      fill(dx + work.axis[0].n * work.axis[0].x_step, S{}, plan.cells_behind);
+    }
   });
 }
 

@@ -50,9 +50,10 @@ bool make_across(const Work& work, int element_bytes, Forward& plan);
 // For large windows over such runs, of at least as many bytes, that hardly overlap. False for
 // others.
 bool make_columns(const Work& work, int element_bytes, int64_t least, int threads, Forward& plan);
-// For backward where the outputs are few, beside the cells. False where others are faster, or where
-// the sums of `halves` meet.
-bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPlan& plan);
+// For backward where the outputs are few, beside the cells; or, if `apart`, not quite so few, of
+// windows that do not overlap. False where others are faster, or where the sums of `halves` meet.
+bool make_scatter_columns(const Work& work, bool apart, bool halves, int threads,
+                          BackwardPlan& plan);
 // Whether dy, dx and the winners are each one line of cells, in the same order.
 bool one_line(const Work& work);
 // For backward over such a line, where each tap is one shift of all of it. False for others.

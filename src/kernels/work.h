@@ -182,7 +182,8 @@ struct Backward {
   const uint8_t* inside[kMostAxes];
   bool listed;
   int64_t first_windows, pieces;
-  const Piece* piece;  // of an outer cell, where its windows do not overlap
+  int64_t cells_behind;  // of dx, behind the last of those windows
+  const Piece* piece;    // of an outer cell, where its windows do not overlap
   // Of each output of an outer cell, as bits: the cells of its window inside the input. Or null.
   const uint32_t* allowed;
   const uint16_t* few_allowed;  // instead, where windows have 16 cells at most
