@@ -403,7 +403,7 @@ class Pooling {
       way.kernel = kernels.across[kind];
     } else if (make_runs(work, kLongRun / bytes, plan)) {
       way.kernel = kernels.runs[kind];
-    } else if (make_stacked(work, bytes, plan)) {
+    } else if (make_stacked(work, bytes, stored_bytes(kind) < bytes, plan)) {
       way.kernel = kernels.stacked[kind];
     } else if (make_beside(work, bytes, kMostBeside, plan)) {
       way.kernel = kernels.beside[kind];
@@ -461,7 +461,6 @@ class Pooling {
       kPairsOfHalves,
       kColumns,
       kColumnsOfHalves,
-      kApart,
       kRows,
       kRowsOfHalves
     };
@@ -497,16 +496,14 @@ class Pooling {
       if (plan) return plan;
     }
     const auto columns = made(halves ? kColumnsOfHalves : kColumns, [&](auto& p) {
-      return make_scatter_columns(work, false, halves, threads, p);
+      return make_scatter_columns(work, halves, threads, p);
     });
     if (columns) return columns;
     const auto any =
         made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });
-    if (any && !any->gather && any->found_run) return any;
-    const auto apart =
-        made(kApart, [&](auto& p) { return make_scatter_columns(work, true, false, threads, p); });
-    if (apart) return apart;
-    if (any && any->gather) return any;
+    // A gather puts cells of three classes and more in a row one by one; outputs are fewer.
+    const bool by_classes = work.axis[work.axes - 1].stride > 2;
+    if (any && (any->gather ? !by_classes : any->found_run > 0)) return any;
     const auto rows = made(halves ? kRowsOfHalves : kRows, [&](auto& p) {
       return make_scatter_rows(work, bytes, !halves, threads, p);
     });

@@ -20,7 +20,6 @@ constexpr int64_t kLeastColumn = 16;  // cells of a window of columns
 constexpr int64_t kColumns = 1024;    // side by side
 constexpr double kFewOutputs = 32;    // cells for each, from where all are cleared first
 constexpr double kFewBetween = 6;     // the same, where other axes lie between
-constexpr double kFewApart = 6;       // the same, where windows do not overlap
 
 constexpr int64_t kLeastBeside = 8;      // outer cells along the innermost axis
 constexpr int64_t kFarBeside = 1 << 26;  // bytes from one of them to the next
@@ -29,7 +28,10 @@ constexpr int64_t kStretchCells = 16;  // of a window whose outer cells are gone
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
 constexpr int64_t kMostStretches = 2048;
 
-constexpr int64_t kMostStacked = 256;       // rows of a window that are folded into one
+constexpr int64_t kMostStacked = 256;   // rows of a window that are folded into one
+constexpr double kMostOverStacked = 8;  // windows that a cell is in
+constexpr double kMostPicked = 0.36;    // cells one by one, of each
+constexpr double kMostHalvesPicked = 0.3;
 constexpr int64_t kStackedBytes = 8 << 10;  // of such rows at a time
 
 constexpr int64_t kMostLineTaps = 128;
@@ -84,16 +86,17 @@ bool have_cells(const Work& work) {
   return true;
 }
 
-// All windows together have few cells more than the input.
-bool hardly_overlap(const Work& work) {
+// How many windows a cell is in, in the mean.
+double windows_of_a_cell(const Work& work) {
   double cells = 1, folded = 1;
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
     cells *= static_cast<double>(along.n);
     folded *= static_cast<double>(along.out) * static_cast<double>(std::min(along.kernel, along.n));
   }
-  return folded <= 2 * cells;
+  return folded / cells;
 }
+bool hardly_overlap(const Work& work) { return windows_of_a_cell(work) <= 2; }
 
 }  // namespace
 
@@ -150,14 +153,16 @@ bool make_runs(Work& work, int64_t least, Forward& plan) {
   return true;
 }
 
-bool make_stacked(const Work& work, int element_bytes, Forward& plan) {
+bool make_stacked(const Work& work, int element_bytes, bool halves, Forward& plan) {
+  const double most_picked = halves ? kMostHalvesPicked : kMostPicked;
   const Axis& last = work.axis[work.axes - 1];
   const int64_t rows = work.cells / last.kernel;
   const int64_t span = (last.kernel - 1) * last.dilation + 1;
   if (work.inner != 1 || last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 ||
       last.stride < 3 || 4 * last.kernel < 3 * last.stride || rows < 2 || rows > kMostStacked ||
-      far_away(work) || !have_cells(work) || !hardly_overlap(work) || last.n < 64 / element_bytes ||
-      span > kStackedBytes / element_bytes ||
+      far_away(work) || !have_cells(work) || windows_of_a_cell(work) > kMostOverStacked ||
+      static_cast<double>(last.kernel) * outputs_of(work) > most_picked * cells_of(work) ||
+      last.n < 64 / element_bytes || span > kStackedBytes / element_bytes ||
       (work.winners && element_bytes < 4 && (work.cells - 1) >> 8 * element_bytes > 0)) {
     return false;
   }
@@ -272,20 +277,18 @@ bool make_columns(const Work& work, int element_bytes, int64_t least, int thread
   return true;
 }
 
-bool make_scatter_columns(const Work& work, bool apart, bool halves, int threads,
-                          BackwardPlan& plan) {
+bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPlan& plan) {
   plan.dense_from = dense_from(work);
   const bool dense = plan.dense_from == 0;  // no other axes between those of an outer cell
-  const double few = apart ? kFewApart : dense ? kFewOutputs : kFewBetween;
-  if (work.inner < (dense && !apart ? 2 : 1) || work.outer_count == 0 || far_away(work) ||
-      cells_of(work) < few * outputs_of(work)) {
+  if (work.inner < (dense ? 2 : 1) || work.outer_count == 0 || far_away(work) ||
+      cells_of(work) < (dense ? kFewOutputs : kFewBetween) * outputs_of(work)) {
     return false;
   }
   const auto overlap = [](const Axis& along) {
     return (along.kernel - 1) * along.dilation >= along.stride;
   };
-  for (int a = 0; a < work.axes; ++a) {  // sums of halves are made in more bits
-    if ((halves || apart) && overlap(work.axis[a])) return false;
+  for (int a = 0; a < work.axes; ++a) {
+    if (halves && overlap(work.axis[a])) return false;  // whose sums are made in more bits
   }
   leave_whole(work, plan);
   const Axis& first = work.axis[0];

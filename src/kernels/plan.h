@@ -42,18 +42,17 @@ bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& pla
 // For windows that are runs of at least as many cells and hardly overlap; or, of 1, of any, however
 // they overlap. Where a window has all of an axis, that becomes part of the one before it.
 bool make_runs(Work& work, int64_t least, Forward& plan);
-// For windows of several rows that hardly overlap, three cells apart or more, over such cells.
-// False for others.
-bool make_stacked(const Work& work, int element_bytes, Forward& plan);
+// For windows of several rows, three cells apart or more, whose rows have few cells beside all of
+// the input's. False where others are faster.
+bool make_stacked(const Work& work, int element_bytes, bool halves, Forward& plan);
 // For small windows over runs of neighbouring cells behind the pooled axes. False for others.
 bool make_across(const Work& work, int element_bytes, Forward& plan);
 // For large windows over such runs, of at least as many bytes, that hardly overlap. False for
 // others.
 bool make_columns(const Work& work, int element_bytes, int64_t least, int threads, Forward& plan);
-// For backward where the outputs are few, beside the cells; or, if `apart`, not quite so few, of
-// windows that do not overlap. False where others are faster, or where the sums of `halves` meet.
-bool make_scatter_columns(const Work& work, bool apart, bool halves, int threads,
-                          BackwardPlan& plan);
+// For backward where the outputs are few, beside the cells. False where others are faster, or where
+// the sums of `halves` meet.
+bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPlan& plan);
 // Whether dy, dx and the winners are each one line of cells, in the same order.
 bool one_line(const Work& work);
 // For backward over such a line, where each tap is one shift of all of it. False for others.

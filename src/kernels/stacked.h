@@ -1,6 +1,6 @@
-// Windows of several rows that hardly overlap, three cells apart or more: the rows of all windows
-// side by side are folded into one, vectors of neighbouring cells at a time, and then the cells
-// that each window has in it. Only these, which are few by now, are picked one by one.
+// Windows of several rows, three cells apart or more: the rows of all windows side by side are
+// folded into one, vectors of neighbouring cells at a time, and then the cells that each window has
+// in it. Only these, which are few by now, are picked one by one.
 #pragma once
 
 #include "tiles.h"
