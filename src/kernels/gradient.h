@@ -689,7 +689,7 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
                     int64_t end) {
   char* free = static_cast<char*>(scratch);
   T* whole = carve<T>(free, plan.together * plan.cells_in_all);
-  auto* target = carve<uint16_t>(free, plan.together * plan.found_run);
+  auto* target = carve<uint16_t>(free, plan.targets);
   WinnerCheck check(work, plan);
   GradientWriter<S, T> tile(work, plan, whole);
   Way way(work, plan, tile, free);

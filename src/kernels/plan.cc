@@ -570,7 +570,9 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     plan.together = std::min<int64_t>(plan.together, kTogether / 2);
   }
   plan.scratch = carved(plan.together * plan.cells_in_all, element_bytes);
-  plan.scratch += carved(plan.together * plan.found_run, 2);
+  // cells are found for as many outputs at least as any vector has lanes of two bytes
+  plan.targets = plan.together * std::max<int64_t>(plan.found_run, plan.found_run > 0 ? 32 : 0);
+  plan.scratch += carved(plan.targets, 2);
   if (plan.gather) {
     plan.scratch += carved(plan.slots_in_all, element_bytes) + carved(plan.slots_in_all, 1) +
                     carved(plan.spread ? 0 : plan.slots_in_all * plan.combinations, element_bytes);

@@ -30,6 +30,7 @@ class Stacked {
 
  private:
   static constexpr int64_t L = kLanes<T>, kBlock = 64;  // outputs side by side
+  static_assert(kBlock % L == 0);
   using Number = Winner<T>;
   struct Row {
     const S* cells;
@@ -118,13 +119,12 @@ class Stacked {
     if (i < cells) block(cells - L, one);  // once more some of those before
     if constexpr (kClean && std::is_floating_point_v<T>) {
       if (any(nan)) return false;
-      if constexpr (!kWinners) return !any_equal(bits(), cells, minus_zero());
+      if constexpr (!kWinners) return !any_of(values_, cells, minus_zeros);
     }
     return true;
   }
-  const Number* bits() const { return reinterpret_cast<const Number*>(values_); }
-  static constexpr Number minus_zero() {
-    return static_cast<Number>(Number{1} << (sizeof(T) * 8 - 1));
+  static auto minus_zeros(Vec<T> values) {
+    return (Vec<Number>)values == broadcast(static_cast<Number>(Number{1} << (8 * sizeof(T) - 1)));
   }
 
   // The outputs from o on and before `end`.

@@ -90,9 +90,10 @@ class CellFinder {
 };
 
 // From the winners of some outer cells, which follow each other from `from` on with `count` each,
-// to the cells they are, in `target`, which has room for a vector more: outer cells are `apart`
-// from each other. Those of kTogether outer cells lie window by window, of fewer outer cell by
-// outer cell. False if any is no cell of its window inside the input.
+// to the cells they are, in `target`, which has room for a vector more, and for a vector of each
+// outer cell: these are `apart` from each other. Those of kTogether outer cells lie window by
+// window, of fewer outer cell by outer cell. False if any is no cell of its window inside the
+// input.
 bool find_cells(const Work& work, const Windows& windows, const void* winners, int64_t from,
                 int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target) {
   const auto find = [&](const auto* all, auto split) {

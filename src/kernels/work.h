@@ -192,6 +192,7 @@ struct Backward {
   int64_t line_copied, line_panel;
   Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
   int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
+  int64_t targets;    // room for those of all outer cells that go side by side
   Windows windows;    // of those
   size_t scratch;
 };
