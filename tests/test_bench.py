@@ -30,7 +30,9 @@ from ndpool.bench.targets import TARGETS, findings
 # Shrunk, many cases are the same one: the sizes and batches of a sweep are. JAX compiles for up to
 # a second: some cases stand for all.
 DIFFERENT = list(
-    {replace(case.shrunk(), name="", group="", source=""): case for case in CASES}.values()
+    {
+        replace(case.shrunk(), name="", group="", source="", compared=""): case for case in CASES
+    }.values()
 )
 ABLE = [
     (peer, case)

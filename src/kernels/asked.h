@@ -7,7 +7,7 @@
 namespace ndpool {
 namespace {
 
-// Bytes, to ask for cells of dx before they are written. (Those of dy are no sooner there.)
+// Bytes, to ask for cells of dx before they are written.
 constexpr int64_t kAheadOfDx = 3072;
 
 // A window that a cell is in, along one axis or several: how far its output and winner are from the

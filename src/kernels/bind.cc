@@ -44,6 +44,7 @@ constexpr int64_t kShortRun = 128;            // the same, where they cannot go 
 constexpr int64_t kWideColumn = 32;           // bytes side by side, where that is faster than tiles
 constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
+constexpr int64_t kPastCache = 64 << 20;      // bytes to move of which no result stays in a cache
 
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> found{&kernels_baseline};
@@ -201,6 +202,9 @@ class Pooling {
     work.source = dy.data();
     work.result = dx;
     work.winners = const_cast<void*>(winners);  // only read
+    const int64_t bytes =
+        cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
+    work.past_cache = bytes >= kPastCache;
     const auto plan = backward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
     const Kernels& kernels = *chosen.load();
@@ -216,8 +220,6 @@ class Pooling {
                          : plan->in_rows    ? scattering.scatter_rows
                          : plan->in_columns ? kernels_baseline.scatter_columns
                                             : scattering.scatter)[kind];
-    const int64_t bytes =
-        cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
     return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;
   }
 

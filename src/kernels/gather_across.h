@@ -4,6 +4,7 @@
 
 #include "asked.h"
 #include "direct.h"
+#include "stream.h"
 
 #if defined(NDPOOL_AVX512)
 
@@ -16,12 +17,13 @@ class GatherAcross {
   GatherAcross(const Work& work, const Backward& plan, char*& scratch)
       : inner_(work.inner),
         kernel_(work.axis[work.axes - 1].kernel),
-        rows_(work, plan, work.axes, scratch) {}
+        rows_(work, plan, work.axes, scratch),
+        out_(work) {}
 
-  void write(const Walk& walk) const {
+  void write(const Walk& walk) {
     rows_.each(walk, [this](S* dx, const S* dy, const uint8_t* winners, const Asked* rows,
                             int64_t count, const Asked* along, int64_t count_along) {
-      run(dx, dy, winners, rows, count, along, count_along);
+      run(out_.at(dx, inner_), dy, winners, rows, count, along, count_along);
     });
   }
 
@@ -71,13 +73,14 @@ class GatherAcross {
 
   const int64_t inner_, kernel_;
   const AskedRows<S> rows_;
+  Stream out_;
 };
 
 template <class S, class T>
 int64_t gather_across(const Work& work, const Backward& plan, void* scratch, int64_t begin,
                       int64_t end) {
   char* free = static_cast<char*>(scratch);
-  const GatherAcross<S, T> runs(work, plan, free);
+  GatherAcross<S, T> runs(work, plan, free);
   return write_checked(work, plan, begin, end,
                        [&](const Walk& walk, const WinnerCheck&, int64_t) { runs.write(walk); });
 }

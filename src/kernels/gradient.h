@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "direct.h"
+#include "stream.h"
 #include "winner_check.h"
 
 namespace ndpool {
@@ -556,7 +557,8 @@ class Spread {
         last_(work.axes - 1),
         dy_(carve<T>(scratch, plan.slots_in_all)),
         winners_(carve<uint8_t>(scratch, plan.slots_in_all)),
-        loader_(work, plan, dy_, winners_) {}
+        loader_(work, plan, dy_, winners_),
+        out_(work) {}
 
   void look_at(const Walk& walk) {
     loader_.look_at(walk);
@@ -572,7 +574,7 @@ class Spread {
   bool straight() const {
     return std::is_same_v<S, T> && by_rows(work_) && work_.axis[last_].y_step == 1;
   }
-  void add_straight(const Walk& walk) const {
+  void add_straight(const Walk& walk) {
     int64_t x = walk.x, y = walk.y, winner = walk.winners;
     for (int a = 0; a <= last_; ++a) {
       const Axis& along = work_.axis[a];
@@ -586,7 +588,7 @@ class Spread {
 
  private:
   NDPOOL_RECURSIVE void straight_rows(int a, int64_t x, int64_t y, int64_t winner,
-                                      int64_t tap) const {
+                                      int64_t tap) {
     if (a == last_) return straight_row(x, y, winner, 2 * tap);
     const Axis& along = work_.axis[a];
     for (int64_t o = 0; o < windows_[a]; ++o, y += along.y_step, winner += along.winner_step) {
@@ -601,14 +603,14 @@ class Spread {
     }
   }
 
-  void straight_row(int64_t x, int64_t y, int64_t winner, int64_t tap) const {
+  void straight_row(int64_t x, int64_t y, int64_t winner, int64_t tap) {
     if constexpr (std::is_same_v<S, T>) {
       constexpr int L = kLanes<T>;
-      T* to = static_cast<T*>(work_.result) + x;
+      const int64_t windows = windows_[last_];
+      T* to = out_.at(static_cast<T*>(work_.result) + x, 2 * windows);
       const T* dy = static_cast<const T*>(work_.source) + y;
       const uint8_t* winners = static_cast<const uint8_t*>(work_.winners) + winner;
       const Vec<Winner<T>> wanted = pair_of(tap);
-      const int64_t windows = windows_[last_];
       const auto block = [&](int64_t o) {
         const Vec<T> values = load(dy + o);
         const Vec<Winner<T>> from = widen_winners<T>(winners + o);
@@ -681,6 +683,7 @@ class Spread {
   uint8_t* const winners_;
   int64_t windows_[kMostAxes];
   GradientLoader<S, T> loader_;
+  Stream out_;
 };
 
 // `Way` is Gather, Spread or Scatter.

@@ -6,6 +6,7 @@
 
 #include "asked.h"
 #include "direct.h"
+#include "stream.h"
 
 #if defined(NDPOOL_AVX512)
 
@@ -24,13 +25,14 @@ class Pairs {
         weight_(work.axes > 2 ? work.axis[work.axes - 3].kernel : 1),
         kernel_(along_.kernel),
         one_(work.axes == 2),
-        planes_(work, plan, work.axes - 2, scratch) {
+        planes_(work, plan, work.axes - 2, scratch),
+        out_(work) {
     last_ = masks(most(0, pairs(along_) - L));
     whole_ = left_ < 0 && kernel_ == 3 ? L : 0;
     for (int t = 0; t < 9; ++t) tap_[t] = Lanes<T>(t);
   }
 
-  void write(const Walk& walk) const {
+  void write(const Walk& walk) {
     planes_.each(walk, [this, &walk](S* dx, const S* dy, const uint8_t* winners, const Asked* asked,
                                      int64_t count, const Asked* further, int64_t further_count) {
       const auto [begin, end] = share_of(pairs(down_), tiles_, tiles_ > 1 ? walk.tile[0] : 0);
@@ -117,7 +119,7 @@ class Pairs {
   // kOne: there is one plane only, and the winners have all numbers from 0 on.
   template <int kKernel, bool kEven, bool kOne>
   void write_pairs(S* dx, const S* dy, const uint8_t* winners, const Asked* planes, int64_t count,
-                   int64_t begin, int64_t end) const {
+                   int64_t begin, int64_t end) {
     const int64_t n = along_.n, last = last_.at;
     for (int64_t pair = begin; pair < end; ++pair) {
       const int64_t upper = pair + upper_;
@@ -125,12 +127,16 @@ class Pairs {
       const bool has_lower = upper + 1 >= 0 && upper + 1 < down_.out;
       const S* above = dy + upper * down_.y_step + left_;
       const uint8_t* above_won = winners + upper * down_.winner_step + left_;
+      const bool two = 2 * pair + 1 < down_.n;
       S* to = dx + 2 * pair * down_.x_step;
-      S* next = 2 * pair + 1 < down_.n ? to + down_.x_step : nullptr;
+      if (down_.x_step == n) to = out_.at(to, two ? 2 * n : n);
+      S* next = two ? to + down_.x_step : nullptr;
       const auto block = [&](const Masks& masks, auto masked) __attribute__((always_inline)) {
         constexpr bool kMasked = masked(), kLeft = kKernel == 3;
         const int64_t ahead = address(to + 4 * masks.at) + kAheadOfDx;  // of two rows one by one
         for (int64_t i = 0; i < 256; i += 64) prefetch<true>(ahead + i);
+        prefetch<false>(address(above + masks.at) + kAhead);
+        prefetch<false>(address(above_won + masks.at) + kAhead);
         Sums sums[2];
         for (int64_t p = 0; p < (kOne ? 1 : count); ++p) {
           const S* y = above + masks.at + (kOne ? 0 : planes[p].y);
@@ -182,6 +188,7 @@ class Pairs {
   const int64_t kernel_;        // of both axes
   const bool one_;              // there are no other axes
   const AskedRows<S> planes_;   // along the other axes
+  Stream out_;
   Masks last_;                  // of the last vector of pairs
   int64_t whole_;               // from this pair on, all outputs before the last vector's are there
   Lanes<T> tap_[9];             // each cell of a window: in memory, sooner read than made again
@@ -191,7 +198,7 @@ template <class S, class T>
 int64_t in_pairs(const Work& work, const Backward& plan, void* scratch, int64_t begin,
                  int64_t end) {
   char* free = static_cast<char*>(scratch);
-  const Pairs<S, T> pairs(work, plan, free);
+  Pairs<S, T> pairs(work, plan, free);
   return write_checked(work, plan, begin, end,
                        [&](const Walk& walk, const WinnerCheck&, int64_t) { pairs.write(walk); });
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "direct.h"
+#include "stream.h"
 #include "winner_check.h"
 
 #if defined(NDPOOL_AVX512)
@@ -48,10 +49,12 @@ int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, 
       static_cast<__mmask16>(bits_between(0, least(sizeof(T) == 8 ? 8 : 16, outputs)));
   Ahead<false> next_dy;
   Ahead<true> next_dx;
+  Stream out(work);
+  const int64_t cells = work.axis[0].n * work.axis[0].x_step;
   return write_checked(work, plan, begin, end, [&](const Walk& walk, const WinnerCheck&, int64_t) {
     const S* dy = static_cast<const S*>(work.source) + walk.y;
     const auto* winners = static_cast<const uint8_t*>(work.winners) + walk.winners;
-    S* dx = static_cast<S*>(work.result) + walk.x;
+    S* dx = out.at(static_cast<S*>(work.result) + walk.x, cells);
     next_dy.look(dy);
     next_dx.look(dx);
     for (int64_t i = 0; i < plan.pieces; ++i) {
@@ -60,7 +63,7 @@ int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, 
       ask<S, T>(dx + piece.x, dy + piece.y, there, beside, piece);
     }
     if (plan.cells_behind > 0 && walk.left(work) == 1) {
-      fill(dx + work.axis[0].n * work.axis[0].x_step, S{}, plan.cells_behind);
+      fill(static_cast<S*>(work.result) + walk.x + cells, S{}, plan.cells_behind);
     }
   });
 }

@@ -71,6 +71,7 @@ struct Work {
   int64_t outer_count, inner, inner_x_step, inner_y_step;
   int64_t cells;         // in a window
   bool padded;           // some window reaches into padding
+  bool past_cache;       // the arrays are so large that no cache holds the result
   const void* source;    // forward: x; backward: dy
   void* result;          // forward: y; backward: dx
   void* winners;         // forward: written unless null; backward: read

@@ -42,6 +42,7 @@ class Case:
     axes: Sizes | None = None
     dtype: str = "float32"
     order: str = "C"  # in memory: "C", "F", or "gaps" after every other cell of the last axis
+    compared: str = ""  # cases that are compared with each other have the same here
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 A turn is: wait until the process is quiet (the peers before may still spin), one untimed call if
 calls are short, then as many calls as fill a few hundredths of a second, whose mean is one sample.
 Turns go round until each peer has used its budget; the median of its samples is its time. A call
-that takes many times the budget is not repeated.
+that takes many times the budget is not repeated. Cases that are compared with each other take their
+turns in the same rounds: a machine can be twice as fast a minute later.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from math import prod
 from statistics import median
 from typing import Any
@@ -38,21 +40,34 @@ def measure(
     cases: Iterable[Case], tasks: Sequence[str], peers: Sequence[Peer], threads: int, budget: float
 ) -> Iterator[Row]:
     """The rows of all cases and tasks, one by one; `budget` is seconds for each peer in a row."""
-    for case in cases:
-        if reason := _impossible(case):
-            for task in tasks:
-                yield Row(case.name, case.group, task, 0, refused={REFERENCE.name: reason})
-            continue
-        x, dy = case.data()
+    for _, found in groupby(cases, key=lambda case: case.compared or case.name):
+        possible: list[Case] = []
+        for case in found:
+            if reason := _impossible([*possible, case]):
+                for task in tasks:
+                    yield Row(case.name, case.group, task, 0, refused={REFERENCE.name: reason})
+            else:
+                possible.append(case)
+        arrays = [case.data() for case in possible]
         for task in tasks:
-            able = [peer for peer in peers if peer.can(case, task)]
-            yield _row(case, task, able, x, dy, threads, budget)
+            with ThreadPoolExecutor(threads) as executor:
+                prepared = [
+                    _prepared(case, task, peers, data, threads, executor)
+                    for case, data in zip(possible, arrays, strict=True)
+                ]
+                _take_turns([one for _, runners in prepared for one in runners.values()], budget)
+            for row, runners in prepared:
+                for name, runner in runners.items():
+                    samples = runner.samples or [runner.estimate]
+                    row.seconds[name] = median(samples)
+                    row.samples[name] = len(samples)
+                yield row
 
 
-def _impossible(case: Case) -> str | None:
-    """Why the case's data cannot be made here."""
+def _impossible(cases: Sequence[Case]) -> str | None:
+    """Why the data of the last of them cannot be made here beside that of the others."""
     try:
-        size = prod(case.shape) * case.numpy_dtype().itemsize
+        size = sum(prod(case.shape) * case.numpy_dtype().itemsize for case in cases)
     except ImportError as error:
         return f"needs {error.name}"
     free = free_memory()
@@ -61,19 +76,25 @@ def _impossible(case: Case) -> str | None:
     return None
 
 
-def _row(
-    case: Case, task: str, peers: Sequence[Peer], x: Array, dy: Array, threads: int, budget: float
-) -> Row:
+def _prepared(
+    case: Case,
+    task: str,
+    peers: Sequence[Peer],
+    data: tuple[Array, Array],
+    threads: int,
+    executor: ThreadPoolExecutor,
+) -> tuple[Row, dict[str, _Runner]]:
+    """The row, still without times, and what to time: the peers that are right, and copies."""
     row = Row(case.name, case.group, task, case.moved(task))
     runners: dict[str, _Runner] = {}
     expected: tuple[Array, ...] = ()
     reference = ""  # whose results are expected: the first peer's that has any
-    for peer in peers:
+    for peer in (peer for peer in peers if peer.can(case, task)):
         if (long := peer.expected_seconds(case, task)) > _LONGEST:
             row.refused[peer.name] = f"not called: it would take about {long:.0f} s"
             continue
         try:
-            call = peer.prepare(case, task, x, dy, threads)
+            call = peer.prepare(case, task, *data, threads)
             seconds, result = _timed(call.run)
             found = call.arrays(result)
         except Exception as error:  # a peer may fail in any way; the run goes on without it
@@ -85,19 +106,13 @@ def _row(
             row.refused[peer.name] = f"differs from {reference}: {reason}"
             continue
         runners[peer.name] = _Runner(call.run, seconds)
-    with ThreadPoolExecutor(threads) as executor:
-        if runners:
-            copy = _copy(row.moved // 2, threads, executor)
-            runners[COPY] = _Runner(copy, _timed(copy)[0])
-            if x.nbytes >= _LARGE:
-                copy = _copy_to_new(row.moved // 2, threads, executor)
-                runners[COPY_NEW] = _Runner(copy, _timed(copy)[0])
-        _take_turns(runners.values(), budget)
-    for name, runner in runners.items():
-        samples = runner.samples or [runner.estimate]
-        row.seconds[name] = median(samples)
-        row.samples[name] = len(samples)
-    return row
+    if runners:
+        copy = _copy(row.moved // 2, threads, executor)
+        runners[COPY] = _Runner(copy, _timed(copy)[0])
+        if data[0].nbytes >= _LARGE:
+            copy = _copy_to_new(row.moved // 2, threads, executor)
+            runners[COPY_NEW] = _Runner(copy, _timed(copy)[0])
+    return row, runners
 
 
 def difference(

@@ -39,7 +39,8 @@ DTYPES = ("float32", "float16", "bfloat16", "float64", "int8", "uint8", "uint16"
 
 def _of_window(k: int) -> Case:
     """Padded so that there are as many windows whatever their size (of an even one, a row less)."""
-    return _flat(f"{k}x{k} s1", "window", (1, 64, 128, 128), k, 1, (k - 1) // 2, "cost by window")
+    case = _flat(f"{k}x{k} s1", "window", (1, 64, 128, 128), k, 1, (k - 1) // 2, "cost by window")
+    return replace(case, compared="windows")
 
 
 def _of_size(planes: int) -> Case:
@@ -56,19 +57,22 @@ def _of_dtype(case: Case, dtype: str) -> Case:
     """As many bytes in each: narrower cells, more images. (bfloat16 has 2, known to ml_dtypes.)"""
     size = 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
     batch, *plane = case.shape
-    name = f"{case.name.rpartition(' ')[0]} {dtype}"
-    return replace(case, name=name, group="dtype", shape=(batch * 4 // size, *plane), dtype=dtype)
+    layer = case.name.rpartition(" ")[0]
+    return replace(
+        case, name=f"{layer} {dtype}", group="dtype", shape=(batch * 4 // size, *plane),
+        dtype=dtype, compared=f"dtypes {layer}",
+    )  # fmt: skip
 
 
 def _by_layout(case: Case) -> tuple[Case, Case]:
     """The same bytes with the channels first and last."""
     batch, channels, height, width = case.shape
-    name = case.name.rpartition(" ")[0]
-    last = (batch, height, width, channels)
-    return (
-        replace(case, name=f"{name} channels first", group="layout"),
-        replace(case, name=f"{name} channels last", group="layout", shape=last, axes=(1, 2)),
+    layer = case.name.rpartition(" ")[0]
+    first = replace(
+        case, name=f"{layer} channels first", group="layout", compared=f"layouts {layer}"
     )
+    last = (batch, height, width, channels)
+    return first, replace(first, name=f"{layer} channels last", shape=last, axes=(1, 2))
 
 
 def _on_threads(place: str, shape: Sizes, k: int, s: int, p: int) -> Case:

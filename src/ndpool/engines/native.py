@@ -31,7 +31,7 @@ except ImportError as error:
 _KINDS = {char: kind for kind, char in enumerate("?bBhHiIqQeEfd")} | {"l": 7, "L": 8}
 THREADS_VARIABLE = "NDPOOL_NUM_THREADS"
 MEMORY_VARIABLE = "NDPOOL_KEPT_MEMORY"
-_MOST_KEPT = 1024  # MiB, where the machine has eight times as much
+_MOST_KEPT = 2048  # MiB, where the machine has eight times as much
 # How often max_pool may look at a cell because it is in several tiles. Axis by axis that is once,
 # but takes memory between the axes: for _FEW_CELLS, or for any number beyond _MANY_REPEATS.
 _REPEATS, _MANY_REPEATS, _FEW_CELLS = 2, 8, 1 << 16
@@ -283,7 +283,7 @@ def set_kept_memory(mebibytes: int) -> None:
     time of a large gradient. What is kept (only blocks of 4 MiB and more, the longest unused are
     given back first) is marked as free for the system to take back when memory runs short, but for
     the last 64 MiB. The default is NDPOOL_KEPT_MEMORY, or an eighth of the machine's memory, at
-    most 1024 MiB.
+    most 2048 MiB.
     """
     if isinstance(mebibytes, bool) or not isinstance(mebibytes, (int, np.integer)):
         raise PoolTypeError("mebibytes", "an integer", shown(mebibytes))

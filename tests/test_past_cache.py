@@ -1,0 +1,59 @@
+"""Gradients that no cache holds are written around it: they are those of their parts.
+
+The parts are small enough to be written as all others are, which are held against numpy.
+"""
+
+import numpy as np
+import pytest
+from cases import needs_native, same_bits
+
+import ndpool
+from ndpool.engines import native
+
+pytestmark = needs_native
+SETS = [] if native.missing else native._native.instruction_sets()
+LARGE = 64 << 20  # bytes of dx, dy and winners: see kPastCache in bind.cc
+OVERLAPPING = {"kernel_size": 3, "stride": 2, "padding": 1}
+CASES = {  # name: shape, dtype, words
+    "pieces": ((3000, 5, 33, 31), "float32", {"kernel_size": 3}),
+    "pieces with cells behind": ((600, 98, 291), "float32", {"kernel_size": (3, 4)}),
+    "long rows of two cells": ((62, 130, 2002), "float32", {"kernel_size": 2}),
+    "rows longer than what goes out at once": ((31, 130, 4202), "float32", {"kernel_size": 2}),
+    "volumes of two cells": ((9, 20, 130, 702), "float32", {"kernel_size": 2, "axes": (1, 2, 3)}),
+    "pairs": ((101, 303, 553), "float32", OVERLAPPING),
+    "pairs of halves": ((202, 303, 553), "float16", OVERLAPPING),
+    "pairs of bytes": ((401, 301, 454), "uint8", {"kernel_size": 2}),
+    "pairs of long rows": ((20, 301, 2803), "float32", OVERLAPPING),
+    "pairs in volumes": ((21, 9, 150, 601), "float32", {**OVERLAPPING, "axes": (1, 2, 3)}),
+    "pairs of rows apart": ((50, 61, 7, 871), "float32", {**OVERLAPPING, "axes": (1, 3)}),
+    "channels last": ((40, 61, 57, 130), "float32", {**OVERLAPPING, "axes": (1, 2)}),
+}
+
+
+@pytest.fixture(autouse=True)
+def settings():
+    """The set of instructions is afterwards what it was."""
+    before = native.instruction_set()
+    yield
+    native._native.set_instruction_set(before)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_gradient_past_the_cache_is_that_of_its_parts(name):
+    shape, dtype, words = CASES[name]
+    words = {"axes": (-2, -1), **words}
+    generator = np.random.default_rng(len(name))
+    cells = generator.integers(-128, 128, 1_000_003).astype(dtype)  # primes: no part is like another
+    x = np.resize(cells, shape)
+    y, indices = ndpool.max_pool(x, return_indices=True, **words)
+    dy = np.resize(cells[::-1] / 3 if dtype == "float32" else cells[::-1], y.shape).astype(dtype)
+    assert x.nbytes + dy.nbytes + indices.nbytes >= LARGE
+    parts = np.array_split(np.arange(shape[0]), min(shape[0], 9))
+    for instructions in SETS:
+        native._native.set_instruction_set(instructions)
+        dx = ndpool.max_pool_backward(dy, indices, shape, **words)
+        for part in parts:
+            here = slice(part[0], part[-1] + 1)
+            size = (len(part), *shape[1:])
+            expected = ndpool.max_pool_backward(dy[here], indices[here], size, **words)
+            assert same_bits(dx[here], expected), (instructions, part)
