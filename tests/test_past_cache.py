@@ -14,6 +14,7 @@ pytestmark = needs_native
 SETS = [] if native.missing else native._native.instruction_sets()
 LARGE = 64 << 20  # bytes of dx, dy and winners: see kPastCache in bind.cc
 OVERLAPPING = {"kernel_size": 3, "stride": 2, "padding": 1}
+SAME = {"kernel_size": 3, "stride": 1, "padding": 1}
 CASES = {  # name: shape, dtype, words
     "pieces": ((3000, 5, 33, 31), "float32", {"kernel_size": 3}),
     "pieces with cells behind": ((600, 98, 291), "float32", {"kernel_size": (3, 4)}),
@@ -26,6 +27,9 @@ CASES = {  # name: shape, dtype, words
     "pairs of long rows": ((20, 301, 2803), "float32", OVERLAPPING),
     "pairs in volumes": ((21, 9, 150, 601), "float32", {**OVERLAPPING, "axes": (1, 2, 3)}),
     "pairs of rows apart": ((50, 61, 7, 871), "float32", {**OVERLAPPING, "axes": (1, 3)}),
+    "a line": ((61, 331, 457), "float32", SAME),
+    "a line in panels": ((5, 101, 29003), "float64", SAME),
+    "a line of channels": ((40, 41, 57, 130), "float32", {**SAME, "axes": (1, 2)}),
     "channels last": ((40, 61, 57, 130), "float32", {**OVERLAPPING, "axes": (1, 2)}),
 }
 

@@ -18,7 +18,7 @@ class GatherAcross {
       : inner_(work.inner),
         kernel_(work.axis[work.axes - 1].kernel),
         rows_(work, plan, work.axes, scratch),
-        out_(work) {}
+        out_(work.past_cache) {}
 
   void write(const Walk& walk) {
     rows_.each(walk, [this](S* dx, const S* dy, const uint8_t* winners, const Asked* rows,
@@ -62,6 +62,13 @@ class GatherAcross {
           sum[u] += won == wanted ? values : Vec<T>{};
         }
       }
+    }
+    if (count > 0 && count_along > 0) {  // of these, the last are new
+      const Asked &row = rows[count - 1], &cell = along[count_along - 1];
+      for (int u = 0; u < kVectors; ++u) {
+        prefetch<false>(address(dy + row.y + cell.y + u * L) + kAhead);
+      }
+      prefetch<false>(address(winners + row.winner + cell.winner) + kAhead);
     }
     for (int u = 0; u < kVectors; ++u) {
       prefetch<true>(address(dx + u * L) + kAheadOfDx);

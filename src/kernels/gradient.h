@@ -558,7 +558,7 @@ class Spread {
         dy_(carve<T>(scratch, plan.slots_in_all)),
         winners_(carve<uint8_t>(scratch, plan.slots_in_all)),
         loader_(work, plan, dy_, winners_),
-        out_(work) {}
+        out_(work.past_cache) {}
 
   void look_at(const Walk& walk) {
     loader_.look_at(walk);

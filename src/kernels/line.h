@@ -6,6 +6,7 @@
 // the ends of the whole line need care.
 #pragma once
 
+#include "stream.h"
 #include "winner_check.h"
 
 namespace ndpool {
@@ -105,6 +106,7 @@ struct SquareRows {
   const uint8_t* winners;
   int64_t row, rows;  // how far the next is, and how many
   bool first;
+  Stream& out;  // of wide rows: narrow ones are sooner where they belong
 
   // The sums so far of the cells there, which are of the row `i`.
   Vec<T> so_far(const S* cells, int64_t i) const {
@@ -135,12 +137,13 @@ struct SquareRows {
       fill(kept + panel + kLineBlock, T{}, end - begin);
       for (int64_t i = 0; i < rows + 2; ++i) {
         T* one = kept;
+        S* to = i < 2 ? nullptr : out.at(dx + (i - 2) * row + begin, end - begin);
         for (int64_t p = begin; p < end; p += kLanes<T>, one += kLanes<T>) {
           T* two = one + panel + kLineBlock;
           const int64_t at = i * row + p;
           if constexpr (kFar) {
             prefetch<false>(address(dy + at) + kAheadOnLine);
-            prefetch<true>(address(dx + at - 2 * row) + kAheadOnLine);
+            prefetch<true>(address(to) + (p - begin) * int64_t{sizeof(S)} + kAheadOnLine);
             constexpr auto kAhead = kAheadOnLine / static_cast<int64_t>(sizeof(S));
             if (p % 64 < kLanes<T>) prefetch<false>(address(winners + at) + kAhead);
           }
@@ -148,7 +151,7 @@ struct SquareRows {
           square.add(sums, dy + at, winners + at);
           store(one, sums[0]);
           store(two, sums[1]);
-          if (i >= 2) put_sums<S, T>(dx + at - 2 * row, sums[2]);
+          if (to) put_sums<S, T>(to + (p - begin), sums[2]);
         }
       }
     }
@@ -171,7 +174,8 @@ class Line {
         near_winners_(carve<uint8_t>(scratch, copied_ + kLineBlock)),
         sums_(carve<T>(scratch, kLineBlock)),
         panel_(plan.line_panel),
-        kept_(carve<T>(scratch, 2 * (panel_ + kLineBlock))) {
+        kept_(carve<T>(scratch, 2 * (panel_ + kLineBlock))),
+        out_(work.past_cache && taps_.taps == 9 && sizeof(S) >= 4) {
     const auto three = [&](int a) { return work.axis[a].kernel == 3; };
     square_ = work.axes > 1 && three(work.axes - 1) && three(work.axes - 2) &&
               (work.axes == 2 || std::is_same_v<S, T>);
@@ -179,7 +183,7 @@ class Line {
   }
 
   // The cells from `from` to `to`, whose windows were checked.
-  void write(int64_t from, int64_t to) const {
+  void write(int64_t from, int64_t to) {
     const int64_t lo = most(from, least(to, -first_));  // away from the ends of the line
     const int64_t hi = most(lo, least(to, cells_ - last_));
     by_copies(from, lo);
@@ -206,7 +210,7 @@ class Line {
 #endif
 
   // As many of those cells as are whole rows; where the others begin.
-  int64_t by_squares(int64_t lo, int64_t hi) const {
+  int64_t by_squares(int64_t lo, int64_t hi) {
     constexpr int64_t L = kLanes<T>, kWide = kVectorBytes == 64 ? 2 * L : 8 * L;
     const int64_t row = taps_.offset[3] - taps_.offset[0], vectors = (row + L - 1) / L;
     const int64_t rows = (hi - lo - (vectors * L - row)) / row;
@@ -216,7 +220,7 @@ class Line {
     for (int64_t t = 0; t < taps_.taps; t += 9) {
       const Square<T> square(taps_.winner + t, taps_.offset[1] - taps_.offset[0]);
       const int64_t from = lo + taps_.offset[t];
-      const SquareRows<S, T> of{dx_ + lo, dy_ + from, winners_ + from, row, rows, t == 0};
+      const SquareRows<S, T> of{dx_ + lo, dy_ + from, winners_ + from, row, rows, t == 0, out_};
       switch (vectors) {
         case 1: of.narrow(square, std::make_integer_sequence<int, 1>{}); break;
         case 2: of.narrow(square, std::make_integer_sequence<int, 2>{}); break;
@@ -262,6 +266,7 @@ class Line {
   T* const sums_;
   const int64_t panel_;  // cells of a row whose sums are kept
   T* const kept_;
+  Stream out_;
 };
 
 template <class S, class T>
@@ -269,7 +274,7 @@ int64_t line_gather(const Work& work, const Backward& plan, void* scratch, int64
                     int64_t end) {
   constexpr int64_t kAtOnce = 2048;  // cells at least: outer cells can be small
   char* free = static_cast<char*>(scratch);
-  const Line<S, T> line(work, plan, free);
+  Line<S, T> line(work, plan, free);
   int64_t done = -1;  // cells that were written
   return write_checked(work, plan, begin, end,
                        [&](const Walk& walk, const WinnerCheck& check, int64_t item) {

@@ -26,7 +26,7 @@ class Pairs {
         kernel_(along_.kernel),
         one_(work.axes == 2),
         planes_(work, plan, work.axes - 2, scratch),
-        out_(work) {
+        out_(work.past_cache) {
     last_ = masks(most(0, pairs(along_) - L));
     whole_ = left_ < 0 && kernel_ == 3 ? L : 0;
     for (int t = 0; t < 9; ++t) tap_[t] = Lanes<T>(t);

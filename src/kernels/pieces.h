@@ -49,7 +49,7 @@ int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, 
       static_cast<__mmask16>(bits_between(0, least(sizeof(T) == 8 ? 8 : 16, outputs)));
   Ahead<false> next_dy;
   Ahead<true> next_dx;
-  Stream out(work);
+  Stream out(work.past_cache);
   const int64_t cells = work.axis[0].n * work.axis[0].x_step;
   return write_checked(work, plan, begin, end, [&](const Walk& walk, const WinnerCheck&, int64_t) {
     const S* dy = static_cast<const S*>(work.source) + walk.y;

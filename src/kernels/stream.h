@@ -43,8 +43,8 @@ inline void wait_until_out() {}
 // Part of a result: runs of cells, most of which follow each other.
 class Stream {
  public:
-  explicit Stream(const Work& work)
-      : made_at_(kStreams && work.past_cache
+  explicit Stream(bool past_cache)
+      : made_at_(kStreams && past_cache
                      ? std::aligned_alloc(kLineOfCache, kMost + 2 * kLineOfCache)
                      : nullptr) {}
   ~Stream() {
@@ -56,7 +56,7 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   // Where to make the run of `count` cells whose place is `to`: there, if nothing is gained.
-  // All of it, and nothing else, has to be written before the next call.
+  // All of it has to be written before the next call, and a vector more may be.
   template <class S>
   S* at(S* to, int64_t count) {
     if (!made_at_ || !to) return to;
@@ -64,7 +64,20 @@ class Stream {
         place(reinterpret_cast<char*>(to), count * static_cast<int64_t>(sizeof(S))));
   }
 
-  // To be called before what is made already is made once more.
+ private:
+  // Bytes: a run at most; and those that are enough to go out.
+  static constexpr int64_t kMost = 32 << 10, kEnough = 4 << 10;
+
+  char* place(char* to, int64_t bytes) {
+    if (to != to_ + made_ || made_ >= kEnough || made_ + bytes > kMost) {
+      put_out();
+      to_ = to;
+      if (bytes > kMost) return to;
+    }
+    made_ += bytes;
+    return begin() + made_ - bytes;
+  }
+
   void put_out() {
     if (made_ == 0) return;
     const int64_t begin = address(to_) % kLineOfCache;
@@ -75,21 +88,6 @@ class Stream {
     put_lines_out(to_ + before, from + before, lines);
     copy(before + lines, made_);
     made_ = 0;
-  }
-
- private:
-  // Bytes: a run at most; and those that are enough to go out. The first level of the cache has
-  // room for both.
-  static constexpr int64_t kMost = 16 << 10, kEnough = 4 << 10;
-
-  char* place(char* to, int64_t bytes) {
-    if (to != to_ + made_ || made_ >= kEnough || made_ + bytes > kMost) {
-      put_out();
-      to_ = to;
-      if (bytes > kMost) return to;
-    }
-    made_ += bytes;
-    return begin() + made_ - bytes;
   }
 
   // Lines here are lines there.
