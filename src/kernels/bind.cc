@@ -44,7 +44,7 @@ constexpr int64_t kShortRun = 128;            // the same, where they cannot go 
 constexpr int64_t kWideColumn = 32;           // bytes side by side, where that is faster than tiles
 constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
-constexpr int64_t kPastCache = 64 << 20;      // bytes to move of which no result stays in a cache
+constexpr int64_t kPastCache = 48 << 20;      // bytes to move of which no result stays in a cache
 
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> found{&kernels_baseline};

@@ -26,7 +26,7 @@ class Pairs {
         kernel_(along_.kernel),
         one_(work.axes == 2),
         planes_(work, plan, work.axes - 2, scratch),
-        out_(work.past_cache) {
+        out_(work.past_cache && down_.x_step == along_.n && along_.n >= kWideEnough) {
     last_ = masks(most(0, pairs(along_) - L));
     whole_ = left_ < 0 && kernel_ == 3 ? L : 0;
     for (int t = 0; t < 9; ++t) tap_[t] = Lanes<T>(t);
@@ -57,6 +57,7 @@ class Pairs {
 
  private:
   static constexpr int64_t L = kLanes<T>;
+  static constexpr int64_t kWideEnough = 32;  // cells of a row, to go around the cache
 
   // A vector of pairs along the last axis, from the pair `at` on: which of their left outputs there
   // are, and which of the right ones.
@@ -129,7 +130,7 @@ class Pairs {
       const uint8_t* above_won = winners + upper * down_.winner_step + left_;
       const bool two = 2 * pair + 1 < down_.n;
       S* to = dx + 2 * pair * down_.x_step;
-      if (down_.x_step == n) to = out_.at(to, two ? 2 * n : n);
+      to = out_.at(to, two ? 2 * n : n);
       S* next = two ? to + down_.x_step : nullptr;
       const auto block = [&](const Masks& masks, auto masked) __attribute__((always_inline)) {
         constexpr bool kMasked = masked(), kLeft = kKernel == 3;

@@ -41,6 +41,8 @@ inline void ask(S* to, const S* dy, __mmask16 there, __m128i winners, const Piec
   }
 }
 
+constexpr int64_t kLongEnough = 1024;  // bytes of an outer cell, to go around the cache
+
 template <class S, class T>
 int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, int64_t end) {
   int64_t outputs = 1;
@@ -49,8 +51,8 @@ int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, 
       static_cast<__mmask16>(bits_between(0, least(sizeof(T) == 8 ? 8 : 16, outputs)));
   Ahead<false> next_dy;
   Ahead<true> next_dx;
-  Stream out(work.past_cache);
   const int64_t cells = work.axis[0].n * work.axis[0].x_step;
+  Stream out(work.past_cache && cells * int64_t{sizeof(S)} >= kLongEnough);
   return write_checked(work, plan, begin, end, [&](const Walk& walk, const WinnerCheck&, int64_t) {
     const S* dy = static_cast<const S*>(work.source) + walk.y;
     const auto* winners = static_cast<const uint8_t*>(work.winners) + walk.winners;
