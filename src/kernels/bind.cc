@@ -393,10 +393,16 @@ class Pooling {
     const auto columns = [&](int64_t least) {
       return make_columns(work, std::max(4, bytes), least, most_threads.load(), plan);
     };
+    const auto strips = [&] {
+      return kernels.strips[kind] && make_strips(work, stored_bytes(kind), plan);
+    };
     if (make_beside(work, bytes, kFewBeside, plan)) {
       way.kernel = kernels.beside[kind];
-    } else if (kernels.narrow[kind] && make_narrow(work, bytes, stored_bytes(kind), plan)) {
+    } else if (kernels.narrow[kind] && !(bytes == 2 && strips()) &&
+               make_narrow(work, bytes, stored_bytes(kind), plan)) {
       way.kernel = kernels.narrow[kind];
+    } else if (strips()) {
+      way.kernel = kernels.strips[kind];
     } else if (kernels.stretches[kind] && (way.kept = stretches_plan(work, kind))) {
       way.kernel = kernels.stretches[kind];
     } else if (kernels.direct[kind] && make_direct(work, bytes, plan)) {

@@ -172,6 +172,19 @@ bool make_stacked(const Work& work, int element_bytes, bool halves, Forward& pla
   return true;
 }
 
+bool make_strips(const Work& work, int stored_bytes, Forward& plan) {
+  if (work.axes != 2 || work.inner != 1 || work.winner_bytes != 1 || far_away(work)) return false;
+  for (int a = 0; a < 2; ++a) {
+    const Axis& along = work.axis[a];
+    if (along.kernel != 3 || along.stride != 1 || along.dilation != 1 || along.out < 2) return false;
+  }
+  const Axis& last = work.axis[1];
+  const int64_t lanes = 64 / stored_bytes, vectors = ceil_div(last.out, lanes);
+  if (last.x_step != 1 || last.y_step != 1 || 10 * last.out < 7 * vectors * lanes) return false;
+  cut_first(work, stored_bytes, plan);
+  return true;
+}
+
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   if (work.inner != 1 || work.cells > kStretchCells || far_away(work) || work.outer_count == 0 ||
       cells_of(work) > kStretchedCells) {

@@ -2,7 +2,7 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, stacked.h; backward columns.h, pieces.h, line.h, gather_across.h, pairs.h,
+// direct.h, narrow.h, stacked.h, strips.h; backward columns.h, pieces.h, line.h, gather_across.h, pairs.h,
 // scatter_rows.h); everything else goes by tiles (fold.h; backward gradient.h).
 
 #include "across.h"
@@ -20,6 +20,7 @@
 #include "scatter_rows.h"
 #include "stacked.h"
 #include "stretches.h"
+#include "strips.h"
 
 #ifndef NDPOOL_ISA
 #error "NDPOOL_ISA names the instruction set, as in kernels_avx2"
@@ -67,6 +68,10 @@ const Kernels NDPOOL_ISA = {
      stacked<uint32_t, uint32_t>, stacked<int64_t, int64_t>, stacked<uint64_t, uint64_t>,
      stacked<Half, float>, stacked<Brain, float>, stacked<float, float>, stacked<double, double>},
 #if defined(NDPOOL_AVX512)
+    {strips<uint8_t, uint8_t>, strips<int8_t, int8_t>, strips<uint8_t, uint8_t>,
+     strips<int16_t, int16_t>, strips<uint16_t, uint16_t>, strips<int32_t, int32_t>,
+     strips<uint32_t, uint32_t>, strips<int64_t, int64_t>, strips<uint64_t, uint64_t>,
+     strips<Half, int16_t>, strips<Brain, int16_t>, strips<float, float>, strips<double, double>},
     {stretches<uint8_t, uint8_t>, stretches<int8_t, int8_t>, stretches<uint8_t, uint8_t>,
      stretches<int16_t, int16_t>, stretches<uint16_t, uint16_t>, stretches<int32_t, int32_t>,
      stretches<uint32_t, uint32_t>, stretches<int64_t, int64_t>, stretches<uint64_t, uint64_t>,
@@ -85,6 +90,7 @@ const Kernels NDPOOL_ISA = {
      narrow_rows<uint64_t, uint64_t>, narrow_halves<Half>, narrow_halves<Brain>,
      narrow_rows<float, float>, narrow_rows<double, double>},
 #else
+    {},
     {},
     {},
     {},
