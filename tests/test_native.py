@@ -134,6 +134,19 @@ def test_other_numbers_of_axes(d):
 LAYOUTS = ["C", "F", "transposed", "reversed", "gaps", "broadcast", "misaligned"]
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("shape", "stride", "axes"),
+    [((37, 3, 5, 1), 2, (2, 3)), ((9, 70, 90), (3, 1), (0, 2)), ((4, 1000), 3, (1,))],
+)
+def test_windows_of_one_cell(shape, stride, axes, layout):
+    rng = np.random.default_rng(0)
+    for dtype in ("float32", "float64", "int16", "bool"):
+        x = laid_out(values(rng, "random", shape, dtype), layout, random.Random(1))
+        words = {"kernel_size": (1,) * len(axes), "stride": stride, "axes": axes}
+        check(x, words, rng, SETS[-1:], threads=(1, 2))
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_layouts_of_wide_planes(dtype):
     """One geometry meets all of them: what is remembered of one must not be taken for another."""

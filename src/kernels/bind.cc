@@ -22,6 +22,7 @@
 #include "memory.h"
 #include "plan_parts.h"
 #include "recall.h"
+#include "single.h"
 #include "sum_plan.h"
 #include "threads.h"
 
@@ -172,10 +173,11 @@ class Pooling {
   const std::vector<int64_t>& y_shape() const { return y_shape_; }
   int winner_bytes() const { return work_.winner_bytes; }
 
-  // Whether the kernels go over x or dy as it lies: windows of one cell with gaps between the
-  // elements take longer than to copy these first.
-  bool takes(const Array& source) const {
-    return source.aligned() && (work_.cells > 1 || source.contiguous());
+  // Whether the kernels go over x as it lies; and over dy: cells of one window with gaps between
+  // them take longer than to copy these first.
+  static bool takes_x(const Array& x) { return x.aligned(); }
+  bool takes_dy(const Array& dy) const {
+    return dy.aligned() && (work_.cells > 1 || dy.contiguous());
   }
 
   // Fills y and, unless null, the winners, which are C-contiguous, of x, which it takes. False, and
@@ -188,7 +190,8 @@ class Pooling {
     work.winners = winners;
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
-    const ForwardWay way = forward_way(work, kind);
+    const bool single = work_.cells == 1 && !work_.padded && !x.contiguous();
+    const ForwardWay way = single ? single_way(work, x) : forward_way(work, kind);
     if (!way.kernel) return false;
     run(way.kernel, work, way.kept ? *way.kept : way.plan, bytes);
     return true;
@@ -384,6 +387,14 @@ class Pooling {
     Forward plan;
   };
 
+  static ForwardWay single_way(const Work& work, const Array& x) {
+    ForwardWay way;
+    way.kernel = single_cells_of(x.itemsize());
+    way.plan.items = SingleCells(work).rows();
+    way.plan.scratch = 64;  // none
+    return way;
+  }
+
   // The fastest that there is; it may see the work in its own way.
   ForwardWay forward_way(Work& work, int kind) {
     const Kernels& kernels = *chosen.load();
@@ -534,7 +545,7 @@ class Pooling {
 // False, and nothing done, where x is not aligned, or has gaps that no kernel can go over.
 bool forward(Pooling& pooling, nb::handle x, nb::handle y, nb::handle winners, int kind) {
   const Array source(x.ptr()), result(y.ptr());
-  if (!pooling.takes(source)) return false;
+  if (!pooling.takes_x(source)) return false;
   if (!source.has(pooling.shape()) || !result.can_be_result(pooling.y_shape())) {
     throw std::invalid_argument("shape");
   }
@@ -553,7 +564,7 @@ bool forward(Pooling& pooling, nb::handle x, nb::handle y, nb::handle winners, i
 constexpr int64_t kNotTaken = -2;
 int64_t backward(Pooling& pooling, nb::handle dy, nb::handle winners, nb::handle dx, int kind) {
   const Array source(dy.ptr()), offsets(winners.ptr()), result(dx.ptr());
-  if (!pooling.takes(source)) return kNotTaken;
+  if (!pooling.takes_dy(source)) return kNotTaken;
   if (!source.has(pooling.y_shape()) || !offsets.has(pooling.y_shape()) || !offsets.contiguous() ||
       offsets.itemsize() != pooling.winner_bytes() || !result.can_be_result(pooling.shape())) {
     throw std::invalid_argument("shape");
@@ -605,7 +616,7 @@ nb::object forward_again(PyObject* const* arguments, Py_ssize_t count) {
   auto* x = reinterpret_cast<PyArrayObject*>(arguments[0]);
   const auto call = recall().find({kForward, x, arguments + 1, count - 1});
   const Array source(arguments[0]);
-  if (!call || !call->pooling->takes(source)) return none();
+  if (!call || !call->pooling->takes_x(source)) return none();
   const nb::object y = new_array(call->pooling->y_shape(), PyArray_DESCR(x));
   void* values = Array(y.ptr()).data();
   if (!call->winners) {
@@ -627,7 +638,7 @@ nb::object backward_again(PyObject* const* arguments, Py_ssize_t count) {
   const auto call = recall().find({kBackward, dy, arguments + 2, count - 2});
   if (!call) return none();
   const Array source(arguments[0]), winners(arguments[1]);
-  if (!call->pooling->takes(source) || !winners.contiguous() ||
+  if (!call->pooling->takes_dy(source) || !winners.contiguous() ||
       !winners.has(call->pooling->y_shape()) ||
       PyArray_TYPE(indices) != offset_type(call->pooling->winner_bytes()) ||
       !PyArray_ISNOTSWAPPED(indices)) {
