@@ -46,8 +46,9 @@ def settings():
 def test_a_gradient_past_the_cache_is_that_of_its_parts(name):
     shape, dtype, words = CASES[name]
     words = {"axes": (-2, -1), **words}
+    # as many cells as a prime number: no part is like another
     generator = np.random.default_rng(len(name))
-    cells = generator.integers(-128, 128, 1_000_003).astype(dtype)  # primes: no part is like another
+    cells = generator.integers(-128, 128, 1_000_003).astype(dtype)
     x = np.resize(cells, shape)
     y, indices = ndpool.max_pool(x, return_indices=True, **words)
     dy = np.resize(cells[::-1] / 3 if dtype == "float32" else cells[::-1], y.shape).astype(dtype)

@@ -176,7 +176,8 @@ bool make_strips(const Work& work, int stored_bytes, Forward& plan) {
   if (work.axes != 2 || work.inner != 1 || work.winner_bytes != 1 || far_away(work)) return false;
   for (int a = 0; a < 2; ++a) {
     const Axis& along = work.axis[a];
-    if (along.kernel != 3 || along.stride != 1 || along.dilation != 1 || along.out < 2) return false;
+    if (along.kernel != 3 || along.stride != 1 || along.dilation != 1 || along.out < 2)
+      return false;
   }
   const Axis& last = work.axis[1];
   const int64_t lanes = 64 / stored_bytes, vectors = ceil_div(last.out, lanes);

@@ -587,8 +587,7 @@ class Spread {
   }
 
  private:
-  NDPOOL_RECURSIVE void straight_rows(int a, int64_t x, int64_t y, int64_t winner,
-                                      int64_t tap) {
+  NDPOOL_RECURSIVE void straight_rows(int a, int64_t x, int64_t y, int64_t winner, int64_t tap) {
     if (a == last_) return straight_row(x, y, winner, 2 * tap);
     const Axis& along = work_.axis[a];
     for (int64_t o = 0; o < windows_[a]; ++o, y += along.y_step, winner += along.winner_step) {

@@ -2,8 +2,8 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, stacked.h, strips.h; backward columns.h, pieces.h, line.h, gather_across.h, pairs.h,
-// scatter_rows.h); everything else goes by tiles (fold.h; backward gradient.h).
+// direct.h, narrow.h, stacked.h, strips.h; backward columns.h, pieces.h, line.h, gather_across.h,
+// pairs.h, scatter_rows.h); everything else goes by tiles (fold.h; backward gradient.h).
 
 #include "across.h"
 #include "beside.h"

@@ -190,9 +190,9 @@ class Pairs {
   const bool one_;              // there are no other axes
   const AskedRows<S> planes_;   // along the other axes
   Stream out_;
-  Masks last_;                  // of the last vector of pairs
-  int64_t whole_;               // from this pair on, all outputs before the last vector's are there
-  Lanes<T> tap_[9];             // each cell of a window: in memory, sooner read than made again
+  Masks last_;       // of the last vector of pairs
+  int64_t whole_;    // from this pair on, all outputs before the last vector's are there
+  Lanes<T> tap_[9];  // each cell of a window: in memory, sooner read than made again
 };
 
 template <class S, class T>

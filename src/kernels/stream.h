@@ -44,9 +44,8 @@ inline void wait_until_out() {}
 class Stream {
  public:
   explicit Stream(bool past_cache)
-      : made_at_(kStreams && past_cache
-                     ? std::aligned_alloc(kLineOfCache, kMost + 2 * kLineOfCache)
-                     : nullptr) {}
+      : made_at_(kStreams && past_cache ? std::aligned_alloc(kLineOfCache, kMost + 2 * kLineOfCache)
+                                        : nullptr) {}
   ~Stream() {
     if (!made_at_) return;
     put_out();

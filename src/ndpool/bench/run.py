@@ -3,8 +3,9 @@
 A turn is: wait until the process is quiet (the peers before may still spin), one untimed call if
 calls are short, then as many calls as fill a few hundredths of a second, whose mean is one sample.
 Turns go round until each peer has used its budget; the median of its samples is its time. A call
-that takes many times the budget is not repeated. Cases that are compared with each other take their
-turns in the same rounds: a machine can be twice as fast a minute later.
+that takes many times the budget is repeated once, as the first may have paid for fresh memory, or,
+if it takes seconds, not at all. Cases that are compared with each other take their turns in the
+same rounds: a machine can be twice as fast a minute later.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from .results import COPY, COPY_NEW, Row
 
 _TURN = 0.02  # seconds of calls in a turn
 _LEAST = 3  # samples in a median ...
-_PATIENCE = 5  # ... unless the first call takes this many budgets
+_PATIENCE = 5  # ... unless a call takes this many budgets
+_ONCE_MORE = 2.0  # seconds: who took no longer is called again even so
 _LARGE = 64e6  # bytes: from here on a copy into new memory is measured as well
 _ROOM = 8  # times x must be free: x, dy, results of two peers, what these hold besides
 _AT_ONCE = 2**22  # cells that are compared at a time
@@ -149,9 +151,10 @@ class _Runner:
     samples: list[float] = field(default_factory=list)
 
     def wants_turn(self, budget: float) -> bool:
+        short = self.estimate < _PATIENCE * budget
         if not self.samples:
-            return self.estimate < _PATIENCE * budget
-        return self.used < budget or len(self.samples) < _LEAST
+            return short or self.estimate < _ONCE_MORE
+        return self.used < budget or (short and len(self.samples) < _LEAST)
 
     def turn(self) -> None:
         settle()
