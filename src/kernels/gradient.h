@@ -602,7 +602,8 @@ class Spread {
     }
   }
 
-  void straight_row(int64_t x, int64_t y, int64_t winner, int64_t tap) {
+  __attribute__((always_inline)) inline void straight_row(int64_t x, int64_t y, int64_t winner,
+                                                          int64_t tap) {
     if constexpr (std::is_same_v<S, T>) {
       constexpr int L = kLanes<T>;
       const int64_t windows = windows_[last_];

@@ -57,8 +57,8 @@ class Stream {
   // Where to make the run of `count` cells whose place is `to`: there, if nothing is gained.
   // All of it has to be written before the next call, and a vector more may be.
   template <class S>
-  S* at(S* to, int64_t count) {
-    if (!made_at_ || !to) return to;
+  inline S* at(S* to, int64_t count) {
+    if (!made_at_) return to;
     return reinterpret_cast<S*>(
         place(reinterpret_cast<char*>(to), count * static_cast<int64_t>(sizeof(S))));
   }
@@ -67,7 +67,7 @@ class Stream {
   // Bytes: a run at most; and those that are enough to go out.
   static constexpr int64_t kMost = 32 << 10, kEnough = 4 << 10;
 
-  char* place(char* to, int64_t bytes) {
+  __attribute__((noinline)) char* place(char* to, int64_t bytes) {
     if (to != to_ + made_ || made_ >= kEnough || made_ + bytes > kMost) {
       put_out();
       to_ = to;
@@ -77,7 +77,7 @@ class Stream {
     return begin() + made_ - bytes;
   }
 
-  void put_out() {
+  __attribute__((noinline)) void put_out() {
     if (made_ == 0) return;
     const int64_t begin = address(to_) % kLineOfCache;
     const int64_t before = begin ? least(made_, kLineOfCache - begin) : 0;
