@@ -136,6 +136,26 @@ WAYS = {  # name: shape, words
         (2, 13, 9, 130),
         {"kernel_size": (4, 3, 5), "padding": (2, 0, 1), "axes": (1, 2, 3)},
     ),
+    "sliding along rows and down them": (
+        (2, 70, 150),
+        {"kernel_size": 31, "stride": 1, "padding": 15, "axes": PLANES},
+    ),
+    "sliding, of fewer cells than a vector": (
+        (2, 20, 190),
+        {"kernel_size": (4, 7), "stride": 1, "padding": (2, 0), "axes": PLANES},
+    ),
+    "sliding, of most cells that a byte counts": (
+        (2, 33, 130),
+        {"kernel_size": (15, 17), "stride": 1, "padding": (7, 3), "axes": PLANES},
+    ),
+    "sliding, mostly in padding": (
+        (2, 40, 66),
+        {"kernel_size": (61, 71), "stride": 1, "padding": (30, 35), "axes": PLANES},
+    ),
+    "sliding in tiles": (
+        (1, 300, 900),
+        {"kernel_size": (23, 17), "stride": 1, "padding": (11, 8), "axes": PLANES},
+    ),
     "rows of windows two cells apart": ((2, 3, 9, 150), OVERLAPPING),
     "the same, of whole vectors but for the last cell": ((2, 3, 9, 127), OVERLAPPING),
     "the same, without padding, of many taps": (

@@ -407,6 +407,11 @@ class Pooling {
     const auto strips = [&] {
       return kernels.strips[kind] && make_strips(work, stored_bytes(kind), plan);
     };
+    const auto sliding = [&] {
+      const int computed = work.winners && wide(kind) ? 2 : bytes;
+      return kernels.sliding[kind] && !(bytes == 2 && wide(kind)) &&
+             make_sliding(work, computed, 64 / stored_bytes(kind), most_threads.load(), plan);
+    };
     if (make_beside(work, bytes, kFewBeside, plan)) {
       way.kernel = kernels.beside[kind];
     } else if (kernels.narrow[kind] && !(bytes == 2 && strips()) &&
@@ -414,6 +419,8 @@ class Pooling {
       way.kernel = kernels.narrow[kind];
     } else if (strips()) {
       way.kernel = kernels.strips[kind];
+    } else if (sliding()) {
+      way.kernel = kernels.sliding[kind];
     } else if (kernels.stretches[kind] && (way.kept = stretches_plan(work, kind))) {
       way.kernel = kernels.stretches[kind];
     } else if (kernels.direct[kind] && make_direct(work, bytes, plan)) {

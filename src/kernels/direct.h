@@ -17,11 +17,18 @@ template <class S, class T>
 inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
 #if defined(NDPOOL_AVX512)
   if constexpr (std::is_same_v<S, T>) return load_masked(from, bits, low);
-  if constexpr (!std::is_same_v<S, T> && std::is_same_v<T, int16_t>) {
+  if constexpr (!std::is_integral_v<S> && std::is_same_v<T, int16_t>) {
     return in_order(load_masked(reinterpret_cast<const int16_t*>(from), bits, in_order(low)));
   }
   if constexpr (!std::is_same_v<S, T> && std::is_same_v<T, float>) {
     return pick(static_cast<__mmask16>(bits), widened_some(from, bits), broadcast(low));
+  }
+  if constexpr (std::is_integral_v<S> && sizeof(S) == 1 && std::is_same_v<T, int16_t>) {
+    const auto some = static_cast<__mmask32>(bits);
+    const __m256i bytes = _mm256_maskz_loadu_epi8(some, from);
+    const __m512i cells =
+        std::is_signed_v<S> ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes);
+    return (Vec<T>)_mm512_mask_mov_epi16((__m512i)broadcast(low), some, cells);
   }
   if constexpr (sizeof(S) < sizeof(T) && std::is_same_v<T, int32_t>) {
     const auto some = static_cast<__mmask16>(bits);
@@ -53,6 +60,10 @@ class Seen {
     if constexpr (std::is_floating_point_v<T>) nan_ |= unordered<T>(a, b);
     if constexpr (kIntegers) disorder_.look(a), disorder_.look(b);
   }
+  void look(Vec<T> cells) {
+    if constexpr (std::is_floating_point_v<T>) nan_ |= unordered<T>(cells, cells);
+    if constexpr (kIntegers) disorder_.look(cells);
+  }
   // The same in two steps: of all cells, and of the best of them.
   void look_for_low(Vec<T> cells) {
     if constexpr (kIntegers) disorder_.look_for_low(cells);
@@ -67,7 +78,7 @@ class Seen {
   }
 
  private:
-  static constexpr bool kIntegers = std::is_same_v<T, int16_t> && !std::is_same_v<S, T>;
+  static constexpr bool kIntegers = std::is_same_v<T, int16_t> && !std::is_integral_v<S>;
   struct None {};
   decltype(unordered<T>(Vec<T>{}, Vec<T>{})) nan_{};
   std::conditional_t<kIntegers, Disorder<S>, None> disorder_;

@@ -28,6 +28,8 @@ constexpr int64_t kStretchCells = 16;  // of a window whose outer cells are gone
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
 constexpr int64_t kMostStretches = 2048;
 
+constexpr int64_t kMostSlidingVectors = 8;  // of a window along a row, to slide
+
 constexpr int64_t kMostStacked = 256;   // rows of a window that are folded into one
 constexpr double kMostOverStacked = 8;  // windows that a cell is in
 constexpr double kMostPicked = 0.36;    // cells one by one, of each
@@ -183,6 +185,41 @@ bool make_strips(const Work& work, int stored_bytes, Forward& plan) {
   const int64_t lanes = 64 / stored_bytes, vectors = ceil_div(last.out, lanes);
   if (last.x_step != 1 || last.y_step != 1 || 10 * last.out < 7 * vectors * lanes) return false;
   cut_first(work, stored_bytes, plan);
+  return true;
+}
+
+bool make_sliding(const Work& work, int element_bytes, int lanes, int threads, Forward& plan) {
+  if (work.axes != 2 || work.inner != 1 || work.winner_bytes > 2 || far_away(work)) return false;
+  for (int a = 0; a < 2; ++a) {
+    const Axis& along = work.axis[a];
+    if (along.stride != 1 || along.dilation != 1 || along.out == 0) return false;
+  }
+  const Axis &down = work.axis[0], &along = work.axis[1];
+  const int64_t vectors = ceil_div(along.out, lanes);
+  if (along.x_step != 1 || along.y_step != 1 || 10 * along.out < 7 * vectors * lanes) return false;
+  if (along.kernel > kMostSlidingVectors * lanes) return false;
+  leave_whole(work, plan);
+  // Rows are a line of the cache more than whole vectors apart, so that they take turns in it.
+  const int64_t line = 64 / element_bytes;
+  const auto pitch = [&] { return ceil_div(plan.cut[1].tile, lanes) * lanes + line; };
+  const auto slots = [&] { return plan.cut[0].tile + down.kernel - 1; };
+  const auto bytes = [&] {
+    const int64_t cells = (slots() + 2) * pitch() + along.kernel + down.kernel * 2 * lanes;
+    return 2.0 * element_bytes * static_cast<double>(cells);
+  };
+  if (!shrink(work, element_bytes, plan.cut, plan.inner_tile, threads, bytes)) return false;
+  for (int a = 0; a < 2; ++a) {
+    plan.cut[a].tiles = ceil_div(work.axis[a].out, plan.cut[a].tile);
+    plan.cut[a].tile = ceil_div(work.axis[a].out, plan.cut[a].tiles);
+  }
+  plan.cut[0].slots = slots();
+  plan.cut[0].slot_step = pitch();
+  count_items(work, plan);
+  const int64_t cells = pitch() + along.kernel;
+  plan.scratch = carved(pitch(), element_bytes) + carved(cells, 1);
+  for (const int64_t count : {cells, slots() * pitch(), down.kernel * kRunningVectors * lanes}) {
+    plan.scratch += 2 * carved(count, element_bytes);
+  }
   return true;
 }
 

@@ -340,6 +340,10 @@ template <class S, class T>
 inline void put_cells(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
   if constexpr (std::is_same_v<S, T>) {
     bits == ~uint64_t{0} ? store(to, values) : store_some(to, values, bits);
+#if defined(NDPOOL_AVX512)
+  } else if constexpr (std::is_same_v<T, int16_t> && sizeof(S) == 1) {
+    _mm512_mask_cvtepi16_storeu_epi8(to, static_cast<__mmask32>(bits), (__m512i)values);
+#endif
   } else if constexpr (std::is_same_v<T, int16_t>) {
     store_some(reinterpret_cast<int16_t*>(to), in_order(values), bits);
 #if defined(NDPOOL_AVX512)

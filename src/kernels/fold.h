@@ -103,6 +103,15 @@ void fold(bool winners, bool clean, T* to, Winner<T>* to_winner, const T* from,
   });
 }
 
+// Store some vectors side by side.
+template <bool kWinners, class T, int kVectors>
+inline void put_side_by_side(T* to, Winner<T>* to_winner, const Best<T> (&bests)[kVectors]) {
+  for (int v = 0; v < kVectors; ++v) {
+    store(to + v * kLanes<T>, bests[v].value);
+    if constexpr (kWinners) store(to_winner + v * kLanes<T>, bests[v].winner);
+  }
+}
+
 // The best of all windows along an axis, three comparisons for each whatever their size: the cells
 // are cut into blocks as long as a window, so that a window is the end of one block and the
 // beginning of the next. The best of all ends of a block are found backwards, those of all
@@ -115,21 +124,30 @@ void fold(bool winners, bool clean, T* to, Winner<T>* to_winner, const T* from,
 template <class T, bool kClean, bool kWinners, bool kHaveWinners>
 class Running {
  public:
-  // `ends` and `end_winners` have room for the ends of a block. Only slots from `lo` to `hi` count.
-  Running(const Pass& pass, int64_t lo, int64_t hi, T low, T* ends, Winner<T>* end_winners)
-      : pass_(pass), lo_(lo), hi_(hi), low_(low), ends_(ends), end_winners_(end_winners) {}
+  // The cells of a slot are `pitch` from those of the next. Only slots from `lo` to `hi` count.
+  // `ends` and `end_winners` have room for the ends of a block.
+  Running(const Pass& pass, int64_t pitch, int64_t lo, int64_t hi, T low, T* ends,
+          Winner<T>* end_winners)
+      : pass_(pass),
+        pitch_(pitch),
+        lo_(lo),
+        hi_(hi),
+        low_(low),
+        ends_(ends),
+        end_winners_(end_winners) {}
 
   static constexpr int kVectors = kRunningVectors, kCells = kVectors * kLanes<T>;
 
-  // Writes up to two vectors more than the last row, as the first of those side by side come last.
-  void write(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner) const {
+  // What is found of the cells at `cell` of a row goes, for every dilation-th slot from `chain` on,
+  // to put_at(row, chain, cell): to be called with the number of a slot among those, and its bests.
+  template <class PutAt>
+  void write(const T* from, const Winner<T>* from_winner, const PutAt& put_at) const {
     const int64_t blocks = ceil_div(pass_.run, kCells);
     for (int64_t row = 0; row < pass_.rows; ++row) {
       for (int64_t i = (blocks - 1) * kCells; i >= 0; i -= kCells) {
         for (int64_t chain = 0; chain < least(pass_.dilation, pass_.outputs); ++chain) {
-          const int64_t at = row * pass_.from_pitch + chain * pass_.run + i;
-          const int64_t out = row * pass_.to_pitch + chain * pass_.run + i;
-          column(to + out, shifted(to_winner, out), from + at, shifted(from_winner, at), chain);
+          const int64_t at = row * pass_.from_pitch + chain * pitch_ + i;
+          column(from + at, shifted(from_winner, at), chain, put_at(row, chain, i));
         }
       }
     }
@@ -140,17 +158,6 @@ class Running {
     Best<T> of[kVectors];
   };
 
-  // The cells at place j of the chain. Winners are counted from the chain's beginning.
-  inline Bests cells(const T* from, const Winner<T>* from_winner, int64_t j) const {
-    const int64_t at = j * pass_.dilation * pass_.run;
-    Bests found = kept<kHaveWinners>(from + at, shifted(from_winner, at));
-    if constexpr (kWinners) {
-      for (auto& best : found.of)
-        best.winner += broadcast(static_cast<Winner<T>>(j * pass_.weight));
-    }
-    return found;
-  }
-
   // The better of the two: the earlier, where they are equal.
   static inline Bests better(Bests earlier, const Bests& later) {
     for (int v = 0; v < kVectors; ++v) {
@@ -159,12 +166,6 @@ class Running {
     return earlier;
   }
 
-  static inline void keep(T* to, Winner<T>* to_winner, const Bests& bests) {
-    for (int v = 0; v < kVectors; ++v) {
-      store(to + v * kLanes<T>, bests.of[v].value);
-      if constexpr (kWinners) store(to_winner + v * kLanes<T>, bests.of[v].winner);
-    }
-  }
   template <bool kStoredWinners>
   static inline Bests kept(const T* from, const Winner<T>* from_winner) {
     Bests found;
@@ -176,62 +177,58 @@ class Running {
     return found;
   }
 
-  inline Bests end(int64_t i) const {
-    return kept<kWinners>(ends_ + i * kCells, shifted(end_winners_, i * kCells));
-  }
-
-  // All windows of every dilation-th slot, from the slot `chain` on.
-  void column(T* to, Winner<T>* to_winner, const T* from, const Winner<T>* from_winner,
-              int64_t chain) const {
-    const int64_t window = pass_.taps, dilation = pass_.dilation;
-    const int64_t outputs = ceil_div(pass_.outputs - chain, dilation);
-    const int64_t lo = ceil_div(most(0, lo_ - chain), dilation);
-    const int64_t hi = hi_ > chain ? ceil_div(hi_ - chain, dilation) : 0;
-    const auto put = [&](int64_t o, Bests best) {
-      const int64_t at = o * dilation * pass_.run;
-      if constexpr (kWinners) {
-        for (auto& of : best.of) of.winner -= broadcast(static_cast<Winner<T>>(o * pass_.weight));
-      }
-      keep(to + at, shifted(to_winner, at), best);
-    };
-    for (int64_t first = 0; first < outputs; first += window) {
-      const int64_t next = first + window, last = least(next, outputs);
-      int64_t j = least(next, hi) - 1;
-      Bests best;
-      for (auto& of : best.of) of.value = broadcast(low_), of.winner = Vec<Winner<T>>{};
-      for (int64_t i = last - 1; i > most(j, first - 1); --i) keep_end(i - first, best);
-      if (j >= most(lo, first)) {
-        best = cells(from, from_winner, j);
-        keep_end(j - first, best);
-        for (--j; j >= most(lo, first); --j) {
-          best = better(cells(from, from_winner, j), best);
-          keep_end(j - first, best);
-        }
-      }
-      for (; j >= first; --j) keep_end(j - first, best);
-
-      put(first, best);
-      int64_t o = first + 1;
-      for (; o < last && o + window - 1 < lo; ++o) put(o, end(o - first));
-      if (o < last && o + window - 1 < hi) {
-        best = cells(from, from_winner, o + window - 1);
-        put(o, better(end(o - first), best));
-        for (++o; o < last && o + window - 1 < hi; ++o) {
-          best = better(best, cells(from, from_winner, o + window - 1));
-          put(o, better(end(o - first), best));
-        }
-        for (; o < last; ++o) put(o, better(end(o - first), best));
-      }
-      for (; o < last; ++o) put(o, end(o - first));
+  static inline void move(Bests& bests, Vec<Winner<T>> by) {
+    if constexpr (kWinners) {
+      for (auto& best : bests.of) best.winner += by;
     }
   }
 
-  inline void keep_end(int64_t i, const Bests& best) const {
-    keep(ends_ + i * kCells, kWinners ? end_winners_ + i * kCells : nullptr, best);
+  // All windows of every dilation-th slot, from the slot `chain` on. Winners are counted from the
+  // slot at hand. (All that is used is local: what is stored could be anything else.)
+  template <class Put>
+  __attribute__((always_inline)) inline void column(const T* from, const Winner<T>* from_winner,
+                                                    int64_t chain, const Put put) const {
+    const int64_t window = pass_.taps, dilation = pass_.dilation, step = dilation * pitch_;
+    const int64_t outputs = ceil_div(pass_.outputs - chain, dilation);
+    const int64_t lo = ceil_div(most(0, lo_ - chain), dilation);
+    const int64_t hi = hi_ > chain ? ceil_div(hi_ - chain, dilation) : 0;
+    const auto weight = broadcast(static_cast<Winner<T>>(pass_.weight));
+    const auto farthest = broadcast(static_cast<Winner<T>>((window - 1) * pass_.weight));
+    T* const ends = ends_;
+    Winner<T>* const end_winners = end_winners_;
+    const auto cells = [=](int64_t j) {
+      return kept<kHaveWinners>(from + j * step, shifted(from_winner, j * step));
+    };
+    for (int64_t first = 0; first < outputs; first += window) {
+      const int64_t last = least(first + window, outputs);
+      Bests best;
+      for (auto& of : best.of) of.value = broadcast(low_), of.winner = Vec<Winner<T>>{};
+      bool begun = false;
+      for (int64_t j = least(first + window, most(hi, last)) - 1; j >= first; --j) {
+        move(best, weight);
+        if (j >= lo && j < hi) best = begun ? better(cells(j), best) : cells(j), begun = true;
+        if (j >= last) continue;
+        const int64_t at = (j - first) * kCells;
+        put_side_by_side<kWinners>(ends + at, shifted(end_winners, at), best.of);
+      }
+      begun = false;
+      for (int64_t o = first; o < last; ++o) {
+        const int64_t newest = o + window - 1, at = (o - first) * kCells;
+        move(best, -weight);
+        if (o > first && newest >= lo && newest < hi) {
+          Bests here = cells(newest);
+          move(here, farthest);
+          best = begun ? better(best, here) : here;
+          begun = true;
+        }
+        const Bests end = kept<kWinners>(ends + at, shifted(end_winners, at));
+        put(o, (begun ? better(end, best) : end).of);
+      }
+    }
   }
 
   const Pass& pass_;
-  const int64_t lo_, hi_;
+  const int64_t pitch_, lo_, hi_;
   const T low_;
   T* const ends_;
   Winner<T>* const end_winners_;
@@ -356,27 +353,34 @@ class LastPass {
   int64_t begin_[kMostAxes], count_[kMostAxes];
 };
 
+// Cells in the scratch, and their winners.
+template <class T>
+struct Cells {
+  T* values;
+  Winner<T>* winners;  // or null
+};
+template <class T>
+inline Cells<T> carve_cells(bool has_winners, int64_t count, char*& scratch) {
+  T* values = carve<T>(scratch, count);
+  return {values, has_winners ? carve<Winner<T>>(scratch, count) : nullptr};
+}
+
 // All passes but the last.
 template <class T>
 class Passes {
  public:
   Passes(const Work& work, const Forward& plan, T low, char*& scratch)
       : plan_(plan), winners_(work.winners), low_(low) {
-    for (auto& buffer : buffer_) buffer = carve_cells(plan.buffer, scratch);
-    for (auto& band : band_) band = carve_cells(plan.band_cells, scratch);
-    ends_ = carve_cells(plan.ends * kLanes<T>, scratch);
+    for (auto& buffer : buffer_) buffer = carve_cells<T>(winners_, plan.buffer, scratch);
+    for (auto& band : band_) band = carve_cells<T>(winners_, plan.band_cells, scratch);
+    ends_ = carve_cells<T>(winners_, plan.ends * kLanes<T>, scratch);
   }
-
-  struct Cells {
-    T* values;
-    Winner<T>* winners;  // or null
-  };
 
   // Where the last pass goes on, from a tile of which the slots from `lo` to `hi` along the first
   // axis count.
-  Cells operator()(T* tile, bool clean, int64_t lo, int64_t hi) {
+  Cells<T> operator()(T* tile, bool clean, int64_t lo, int64_t hi) {
     clean_ = clean;
-    Cells from{tile, nullptr};
+    Cells<T> from{tile, nullptr};
     int p = 0, buffer = 0;
     if (plan_.banded > 0) {
       const int64_t rows = plan_.pass[0].rows, slots = plan_.cut[0].slots;
@@ -390,7 +394,7 @@ class Passes {
     }
     for (; p < plan_.passes - 1; ++p, buffer = 1 - buffer) {
       const Pass& pass = plan_.pass[p];
-      const Cells& to = buffer_[buffer];
+      const Cells<T>& to = buffer_[buffer];
       if (pass.outputs > 0) {
         const bool of_first = plan_.folded && p + 2 == plan_.passes;
         running(to, from, pass, of_first ? lo : 0, of_first ? hi : INT64_MAX);
@@ -403,17 +407,12 @@ class Passes {
   }
 
  private:
-  Cells carve_cells(int64_t count, char*& scratch) const {
-    T* values = carve<T>(scratch, count);
-    return {values, winners_ ? carve<Winner<T>>(scratch, count) : nullptr};
-  }
-
   // The passes along the last axis, of some rows of the tile: these stay in the first-level cache.
   void band(T* tile, int64_t row, int64_t rows) const {
-    Cells from{tile + row * plan_.pass[0].from_pitch, nullptr};
+    Cells<T> from{tile + row * plan_.pass[0].from_pitch, nullptr};
     for (int p = 0; p < plan_.banded; ++p) {
       const Pass& pass = plan_.pass[p];
-      Cells to = band_[p & 1];
+      Cells<T> to = band_[p & 1];
       if (p + 1 == plan_.banded) {
         const int64_t at = row * pass.to_pitch;
         to = {buffer_[0].values + at, shifted(buffer_[0].winners, at)};
@@ -423,17 +422,24 @@ class Passes {
     }
   }
 
-  void folded(const Cells& to, const Cells& from, const Pass& pass, int64_t rows) const {
+  void folded(const Cells<T>& to, const Cells<T>& from, const Pass& pass, int64_t rows) const {
     const bool one_run = pass.from_pitch == pass.to_pitch;
     fold<T>(winners_, clean_, to.values, to.winners, from.values, from.winners, pass,
             one_run ? 1 : rows, one_run ? pass.run + (rows - 1) * pass.from_pitch : pass.run);
   }
 
-  void running(const Cells& to, const Cells& from, const Pass& pass, int64_t lo, int64_t hi) const {
+  void running(const Cells<T>& to, const Cells<T>& from, const Pass& pass, int64_t lo, int64_t hi) const {
     choose<T>(clean_, winners_, from.winners, [&](auto is_clean, auto wanted, auto have) {
-      const Running<T, is_clean(), wanted(), have()> way(pass, lo, hi, low_, ends_.values,
+      const Running<T, is_clean(), wanted(), have()> way(pass, pass.run, lo, hi, low_, ends_.values,
                                                          ends_.winners);
-      way.write(to.values, to.winners, from.values, from.winners);
+      // Up to two vectors more than the last row, as the first of those side by side come last.
+      way.write(from.values, from.winners, [=](int64_t row, int64_t chain, int64_t cell) {
+        const int64_t at = row * pass.to_pitch + chain * pass.run + cell;
+        return [wanted, values = to.values + at, found = shifted(to.winners, at),
+                step = pass.dilation * pass.run](int64_t slot, const auto& bests) {
+          put_side_by_side<wanted()>(values + slot * step, shifted(found, slot * step), bests);
+        };
+      });
     });
   }
 
@@ -441,7 +447,7 @@ class Passes {
   const bool winners_;
   const T low_;
   bool clean_ = false;
-  Cells buffer_[2], band_[2], ends_;
+  Cells<T> buffer_[2], band_[2], ends_;
 };
 
 // The item it came to: `end`, or the first one with values that are not in order as T.
@@ -488,18 +494,26 @@ int64_t forward(const Work& work, const Forward& plan, void* scratch, int64_t be
   return 0;
 }
 
-// Halves, as integers where they are in order and these can count the winners.
-template <class S>
-int64_t forward_halves(const Work& work, const Forward& plan, void* scratch, int64_t begin,
-                       int64_t end) {
+// Halves, as integers where they are in order and these can count the winners, else as floats. Both
+// return the item they came to.
+using FoldItems = int64_t (*)(const Work&, const Forward&, void* scratch, int64_t begin,
+                              int64_t end);
+inline int64_t by_halves(const Work& work, const Forward& plan, void* scratch, int64_t begin,
+                         int64_t end, FoldItems as_integers, FoldItems as_floats) {
   const bool counted = work.cells <= 1 << 16;
   while (begin < end) {
-    if (counted) begin = fold_items<S, int16_t>(work, plan, scratch, begin, end);
+    if (counted) begin = as_integers(work, plan, scratch, begin, end);
     const int64_t next = counted ? least(begin + 1, end) : end;
-    fold_items<S, float>(work, plan, scratch, begin, next);
+    as_floats(work, plan, scratch, begin, next);
     begin = next;
   }
   return 0;
+}
+
+template <class S>
+int64_t forward_halves(const Work& work, const Forward& plan, void* scratch, int64_t begin,
+                       int64_t end) {
+  return by_halves(work, plan, scratch, begin, end, fold_items<S, int16_t>, fold_items<S, float>);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, stacked.h, strips.h; backward columns.h, pieces.h, line.h, gather_across.h,
+// direct.h, narrow.h, stacked.h, strips.h, sliding.h; backward columns.h, pieces.h, line.h, gather_across.h,
 // pairs.h, scatter_rows.h); everything else goes by tiles (fold.h; backward gradient.h).
 
 #include "across.h"
@@ -18,6 +18,7 @@
 #include "pieces.h"
 #include "runs.h"
 #include "scatter_rows.h"
+#include "sliding.h"
 #include "stacked.h"
 #include "stretches.h"
 #include "strips.h"
@@ -72,6 +73,11 @@ const Kernels NDPOOL_ISA = {
      strips<int16_t, int16_t>, strips<uint16_t, uint16_t>, strips<int32_t, int32_t>,
      strips<uint32_t, uint32_t>, strips<int64_t, int64_t>, strips<uint64_t, uint64_t>,
      strips<Half, int16_t>, strips<Brain, int16_t>, strips<float, float>, strips<double, double>},
+    {sliding<uint8_t, uint8_t, int16_t>, sliding<int8_t, int8_t, int16_t>,
+     sliding<uint8_t, uint8_t, int16_t>, sliding<int16_t, int16_t>, sliding<uint16_t, uint16_t>,
+     sliding<int32_t, int32_t>, sliding<uint32_t, uint32_t>, sliding<int64_t, int64_t>,
+     sliding<uint64_t, uint64_t>, sliding_halves<Half>, sliding_halves<Brain>,
+     sliding<float, float>, sliding<double, double>},
     {stretches<uint8_t, uint8_t>, stretches<int8_t, int8_t>, stretches<uint8_t, uint8_t>,
      stretches<int16_t, int16_t>, stretches<uint16_t, uint16_t>, stretches<int32_t, int32_t>,
      stretches<uint32_t, uint32_t>, stretches<int64_t, int64_t>, stretches<uint64_t, uint64_t>,
@@ -90,6 +96,7 @@ const Kernels NDPOOL_ISA = {
      narrow_rows<uint64_t, uint64_t>, narrow_halves<Half>, narrow_halves<Brain>,
      narrow_rows<float, float>, narrow_rows<double, double>},
 #else
+    {},
     {},
     {},
     {},

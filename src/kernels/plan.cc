@@ -32,34 +32,6 @@ double kept_share(const Axis& along, int64_t tile) {
          static_cast<double>((along.kernel - 1) * along.dilation + 1);
 }
 
-// Halve the tile until `bytes()` of it fit; the leading axes first, unless that repeats more work.
-// Of the inner run, whole lines of the cache are left.
-template <class Bytes>
-bool shrink(const Work& work, int element_bytes, Cut* cut, int64_t& inner_tile, int threads,
-            Bytes bytes) {
-  const int64_t room = std::clamp(kAllTileBytes / threads, kLeastTileBytes, kTileBytes);
-  const int64_t line = kLine / element_bytes;
-  while (bytes() > static_cast<double>(room)) {
-    int best = -1;
-    double best_share = 0;
-    for (int a = 0; a < work.axes; ++a) {
-      if (cut[a].tile == 1) continue;
-      const double share = kept_share(work.axis[a], cut[a].tile) * (a == work.axes - 1 ? 0.25 : 1);
-      if (share > best_share) best = a, best_share = share;
-    }
-    if (inner_tile >= 512 || (inner_tile > line && best_share < 1)) {
-      inner_tile = ceil_div(ceil_div(inner_tile, 2), line) * line;
-    } else if (best >= 0 && (best_share > 2 || bytes() > kMostTileBytes)) {
-      cut[best].tile = ceil_div(cut[best].tile, 2);
-    } else if (inner_tile > 1) {
-      inner_tile = ceil_div(inner_tile, 2);
-    } else {
-      break;
-    }
-  }
-  return bytes() <= kMostTileBytes;
-}
-
 // Of each combination of classes, row-major: its taps, the last first, which for any one cell is
 // the order of its outputs.
 void list_taps(const Work& work, BackwardPlan& plan) {
@@ -139,6 +111,31 @@ int64_t found_run(const Work& work) {
 }
 
 }  // namespace
+
+bool shrink(const Work& work, int element_bytes, Cut* cut, int64_t& inner_tile, int threads,
+            const std::function<double()>& bytes) {
+  const int64_t room = std::clamp(kAllTileBytes / threads, kLeastTileBytes, kTileBytes);
+  const int64_t line = kLine / element_bytes;
+  while (bytes() > static_cast<double>(room)) {
+    int best = -1;
+    double best_share = 0;
+    for (int a = 0; a < work.axes; ++a) {
+      if (cut[a].tile == 1) continue;
+      const double share = kept_share(work.axis[a], cut[a].tile) * (a == work.axes - 1 ? 0.25 : 1);
+      if (share > best_share) best = a, best_share = share;
+    }
+    if (inner_tile >= 512 || (inner_tile > line && best_share < 1)) {
+      inner_tile = ceil_div(ceil_div(inner_tile, 2), line) * line;
+    } else if (best >= 0 && (best_share > 2 || bytes() > kMostTileBytes)) {
+      cut[best].tile = ceil_div(cut[best].tile, 2);
+    } else if (inner_tile > 1) {
+      inner_tile = ceil_div(inner_tile, 2);
+    } else {
+      break;
+    }
+  }
+  return bytes() <= kMostTileBytes;
+}
 
 // For each offset in the window: its taps, and whether the windows at the borders have it inside
 // the input.

@@ -47,6 +47,8 @@ bool make_runs(Work& work, int64_t least, Forward& plan);
 bool make_stacked(const Work& work, int element_bytes, bool halves, Forward& plan);
 // For windows of 3x3 cells, one apart, in rows of several vectors. False for others.
 bool make_strips(const Work& work, int stored_bytes, Forward& plan);
+// For windows of more cells, one apart, in rows of several vectors. False for others.
+bool make_sliding(const Work& work, int element_bytes, int lanes, int threads, Forward& plan);
 // For small windows over runs of neighbouring cells behind the pooled axes. False for others.
 bool make_across(const Work& work, int element_bytes, Forward& plan);
 // For large windows over such runs, of at least as many bytes, that hardly overlap. False for

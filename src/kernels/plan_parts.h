@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 
 #include "plan.h"
 
@@ -76,6 +77,12 @@ void leave_whole(const Work& work, Plan& plan) {
   plan.inner_tile = std::max<int64_t>(1, work.inner);
   count_items(work, plan);
 }
+
+// Halves the tile, which is as it is in `cut` and `inner_tile`, until `bytes()` of it fit a share of
+// the second-level cache: the leading axes first, unless that repeats more work. False if they do
+// not fit the scratch at all.
+bool shrink(const Work& work, int element_bytes, Cut* cut, int64_t& inner_tile, int threads,
+            const std::function<double()>& bytes);
 
 // For each offset in the window: its taps, and whether the windows at the borders have it inside
 // the input.

@@ -424,6 +424,20 @@ NDPOOL_TWICE(uint16_t)
 #undef NDPOOL_TWICE
 #endif
 
+#if defined(NDPOOL_AVX512)
+// As many lanes from lane kBy of `first` on; behind its last one come those of `next`.
+template <int kBy, class T>
+inline Vec<T> shifted_lanes(Vec<T> first, Vec<T> next) {
+  constexpr int kBytes = kBy * static_cast<int>(sizeof(T));
+  const auto a = (__m512i)first, b = (__m512i)next;
+  if constexpr (kBytes % 4 == 0) {
+    return (Vec<T>)_mm512_alignr_epi32(b, a, kBytes / 4);
+  } else {  // by parts of 128 bits
+    return (Vec<T>)_mm512_alignr_epi8(_mm512_alignr_epi32(b, a, 4), a, kBytes);
+  }
+}
+#endif
+
 // The lanes of the first half of a and b, or of the second, in turn.
 template <class T, int kHalf, int... kLane>
 inline Vec<T> interleaved_lanes(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
@@ -599,6 +613,25 @@ inline void store_bytes(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
   }
 #endif
 }
+
+#if defined(NDPOOL_AVX512)
+// The same where each takes as many bytes as W.
+template <class T>
+inline void store_winners(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
+  store_bytes<T>(to, winners, bits);
+}
+template <class T>
+inline void store_winners(uint16_t* to, Vec<Winner<T>> winners, uint64_t bits) {
+  const auto v = (__m512i)winners;
+  if constexpr (sizeof(T) == 8) {
+    _mm512_mask_cvtepi64_storeu_epi16(to, static_cast<__mmask8>(bits), v);
+  } else if constexpr (sizeof(T) == 4) {
+    _mm512_mask_cvtepi32_storeu_epi16(to, static_cast<__mmask16>(bits), v);
+  } else {
+    _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(bits), v);
+  }
+}
+#endif
 
 // The first lanes, one at least, as bits.
 inline uint64_t first_bits(int64_t lanes) { return ~uint64_t{0} >> (lanes < 64 ? 64 - lanes : 0); }
