@@ -172,6 +172,20 @@ WAYS = {  # name: shape, words
     ),
     "pairs of cells, padded": ((2, 3, 41, 150), OVERLAPPING),
     "pairs, none in padding": ((2, 3, 40, 141), {"kernel_size": 3, "stride": 2}),
+    "pairs, the last without its second cell": ((2, 3, 41, 139), OVERLAPPING),
+    "pairs of runs": ((2, 41, 30, 70), {**OVERLAPPING, "axes": PLANES}),
+    "pairs of runs, none in padding": (
+        (3, 14, 9, 16),
+        {"kernel_size": 3, "stride": 2, "axes": PLANES},
+    ),
+    "pairs of runs, padded on one side": (
+        (2, 15, 12, 129),
+        {"kernel_size": 3, "stride": 2, "padding": ((1, 0), (1, 2)), "axes": PLANES},
+    ),
+    "pairs of runs, twice padded": (
+        (2, 12, 13, 64),
+        {"kernel_size": 3, "stride": 2, "padding": 2, "axes": PLANES},
+    ),
     "pairs in planes of one vector": ((2, 5, 60, 21), OVERLAPPING),
     "pairs with cells in no window": (
         (2, 52, 54),

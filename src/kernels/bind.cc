@@ -215,7 +215,7 @@ class Pooling {
     work.find_places = kernels.find_places;
     const Kernels& scattering = kernels.scatter[kind] ? kernels : kernels_baseline;
     const auto kernel = (plan->in_pieces    ? kernels.pieces
-                         : plan->across     ? kernels.across_backward
+                         : plan->across     ? plan->in_pairs ? kernels.pairs_across : kernels.across_backward
                          : plan->in_pairs   ? kernels.pairs
                          : plan->line       ? kernels.line
                          : plan->spread     ? kernels.spread

@@ -452,6 +452,18 @@ bool few_pairs(const Work& work, int element_bytes) {
   return cost * vectors > outputs;
 }
 
+// Whether windows are square along the last two axes, and two apart, so that cells go two by two.
+bool in_pairs(const Work& work) {
+  if (work.axes < 2) return false;
+  const Axis& last = work.axis[work.axes - 1];
+  const Axis& before = work.axis[work.axes - 2];
+  bool all = last.before % 2 == before.before % 2;
+  for (const Axis* along : {&before, &last}) {
+    all &= along->kernel == last.kernel && along->stride == 2 && along->dilation == 1;
+  }
+  return all;
+}
+
 // Plan for AskedRows over the first axes: `axes` of them. False where cells ask too many windows.
 bool make_asked_rows(const Work& work, int axes, int element_bytes, BackwardPlan& plan) {
   int64_t asked = 1;  // windows that a cell is in
@@ -471,16 +483,12 @@ bool make_asked_rows(const Work& work, int axes, int element_bytes, BackwardPlan
 }  // namespace
 
 bool make_pairs(const Work& work, int element_bytes, bool narrow, BackwardPlan& plan) {
-  if (work.inner != 1 || work.axes < 2 || far_away(work) || work.winner_bytes != 1) return false;
+  if (work.inner != 1 || !in_pairs(work) || far_away(work) || work.winner_bytes != 1) return false;
   const Axis& last = work.axis[work.axes - 1];
   const Axis& before = work.axis[work.axes - 2];
-  for (const Axis* along : {&before, &last}) {
-    if (along->kernel != last.kernel || along->stride != 2 || along->dilation != 1) return false;
-  }
   const bool two = narrow && last.kernel == 2 && last.before == 0 && before.before == 0;
   if (last.kernel != 3 && !two) return false;
-  if (last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 ||
-      last.before % 2 != before.before % 2 || few_pairs(work, element_bytes) ||
+  if (last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 || few_pairs(work, element_bytes) ||
       !make_asked_rows(work, work.axes - 2, element_bytes, plan)) {
     return false;
   }
@@ -496,6 +504,9 @@ bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan)
     return false;
   }
   plan.across = true;
+  plan.in_pairs = in_pairs(work) && work.axes == 2 && work.axis[1].kernel == 3 &&
+                  work.axis[1].x_step == work.inner;
+  if (plan.in_pairs) plan.scratch = carved(work.inner, 1);
   return true;
 }
 

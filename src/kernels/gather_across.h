@@ -1,5 +1,6 @@
 // Backward over arrays whose pooled axes are not the last, as where channels come last: each cell
-// of dx is a run of cells, and so is each output whose window it is in. A run sums those that won.
+// of dx is a run of cells, a vector at least, and so is each output whose window it is in. A run
+// sums those that won.
 #pragma once
 
 #include "asked.h"
@@ -31,35 +32,30 @@ class GatherAcross {
   void run(S* dx, const S* dy, const uint8_t* winners, const Asked* rows, int64_t count,
            const Asked* along, int64_t count_along) const {
     constexpr int64_t L = kLanes<T>;
-    const auto step = [&](int64_t at, uint64_t bits, auto vectors) {
-      block<vectors()>(dx + at, rows, count, along, count_along, dy + at, winners + at, bits);
+    const auto step = [&](int64_t at, auto vectors) {
+      block<vectors()>(dx + at, rows, count, along, count_along, dy + at, winners + at);
     };
     constexpr std::integral_constant<int, 4> four;
     constexpr std::integral_constant<int, 1> one;
-    if (inner_ < L) return step(0, bits_between(0, inner_), one);
     int64_t at = 0;
-    for (; at + 4 * L <= inner_; at += 4 * L) step(at, kAll, four);
-    for (; at + L <= inner_; at += L) step(at, kAll, one);
-    if (at < inner_) step(inner_ - L, kAll, one);  // once more some of those before
+    for (; at + 4 * L <= inner_; at += 4 * L) step(at, four);
+    for (; at + L <= inner_; at += L) step(at, one);
+    if (at < inner_) step(inner_ - L, one);  // once more some of those before
   }
 
   template <int kVectors>
   inline void block(S* dx, const Asked* rows, int64_t count, const Asked* along,
-                    int64_t count_along, const S* dy, const uint8_t* winners, uint64_t bits) const {
+                    int64_t count_along, const S* dy, const uint8_t* winners) const {
     constexpr int L = kLanes<T>;
-    const bool all = kVectors > 1 || bits == kAll;
     Vec<T> sum[kVectors] = {};
     for (int64_t r = 0; r < count; ++r) {
       for (int64_t k = 0; k < count_along; ++k) {
         const S* from = dy + rows[r].y + along[k].y;
         const uint8_t* found = winners + rows[r].winner + along[k].winner;
-        const auto wanted = broadcast(static_cast<Winner<T>>(rows[r].tap * kernel_ + along[k].tap));
+        const Lanes<T> wanted(rows[r].tap * kernel_ + along[k].tap);
         for (int u = 0; u < kVectors; ++u) {
-          const Vec<T> values =
-              all ? load_cells<S, T>(from + u * L) : load_some<S, T>(from, bits, T{});
-          const Vec<Winner<T>> won =
-              all ? widen_winners<T>(found + u * L) : widen_some<T>(found, inner_);
-          sum[u] += won == wanted ? values : Vec<T>{};
+          sum[u] = (Vec<T>)wanted.add_where_equal(Lanes<T>::bytes(found + u * L),
+                                                  load_summands<S, T>(from + u * L), sum[u]);
         }
       }
     }
@@ -72,11 +68,9 @@ class GatherAcross {
     }
     for (int u = 0; u < kVectors; ++u) {
       prefetch<true>(address(dx + u * L) + kAheadOfDx);
-      put_cells<S, T>(dx + u * L, sum[u], bits);
+      put_sums<S, T>(dx + u * L, sum[u]);
     }
   }
-
-  static constexpr uint64_t kAll = ~uint64_t{0};
 
   const int64_t inner_, kernel_;
   const AskedRows<S> rows_;

@@ -3,7 +3,7 @@
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
 // direct.h, narrow.h, stacked.h, strips.h, sliding.h; backward columns.h, pieces.h, line.h, gather_across.h,
-// pairs.h, scatter_rows.h); everything else goes by tiles (fold.h; backward gradient.h).
+// pairs_across.h, pairs.h, scatter_rows.h); everything else goes by tiles (fold.h; backward gradient.h).
 
 #include "across.h"
 #include "beside.h"
@@ -15,6 +15,7 @@
 #include "line.h"
 #include "narrow.h"
 #include "pairs.h"
+#include "pairs_across.h"
 #include "pieces.h"
 #include "runs.h"
 #include "scatter_rows.h"
@@ -116,11 +117,18 @@ const Kernels NDPOOL_ISA = {
      gather_across<uint64_t, uint64_t>, gather_across<uint64_t, uint64_t>,
      gather_across<Half, float>, gather_across<Brain, float>, gather_across<float, float>,
      gather_across<double, double>},
+    {nullptr, pairs_across<uint8_t, uint8_t>, pairs_across<uint8_t, uint8_t>,
+     pairs_across<uint16_t, uint16_t>, pairs_across<uint16_t, uint16_t>,
+     pairs_across<uint32_t, uint32_t>, pairs_across<uint32_t, uint32_t>,
+     pairs_across<uint64_t, uint64_t>, pairs_across<uint64_t, uint64_t>,
+     pairs_across<Half, float>, pairs_across<Brain, float>, pairs_across<float, float>,
+     pairs_across<double, double>},
     {nullptr, in_pairs<uint8_t, uint8_t>, in_pairs<uint8_t, uint8_t>, in_pairs<uint16_t, uint16_t>,
      in_pairs<uint16_t, uint16_t>, in_pairs<uint32_t, uint32_t>, in_pairs<uint32_t, uint32_t>,
      in_pairs<uint64_t, uint64_t>, in_pairs<uint64_t, uint64_t>, in_pairs<Half, float>,
      in_pairs<Brain, float>, in_pairs<float, float>, in_pairs<double, double>},
 #else
+    {},
     {},
     {},
     {},

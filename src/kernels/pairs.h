@@ -13,6 +13,58 @@
 namespace ndpool {
 namespace {
 
+// Two outputs that are neighbours along the last axis, for as many of them as there are lanes.
+template <class T>
+struct PairOutputs {
+  Vec<T> left, right;
+  typename Lanes<T>::Bytes left_won, right_won;
+};
+
+// Four cells of dx, two by two: those of a row.
+template <class T>
+struct PairSums {
+  Vec<T> first{}, second{};
+
+  // Those of a row of outputs whose windows have these cells in a row of their own.
+  // kEven: where windows have three cells, the first of each pair is in both of them, else the
+  // second.
+  template <int kKernel, bool kEven>
+  inline void add(const PairOutputs<T>& of, const Lanes<T>* tap) {
+    if constexpr (kKernel == 3 && kEven) {
+      first = (Vec<T>)tap[2].add_where_equal(of.left_won, of.left, first);
+    }
+    if constexpr (kEven) {
+      first = (Vec<T>)tap[0].add_where_equal(of.right_won, of.right, first);
+      second = (Vec<T>)tap[1].add_where_equal(of.right_won, of.right, second);
+    } else {
+      first = (Vec<T>)tap[1].add_where_equal(of.left_won, of.left, first);
+      second = (Vec<T>)tap[2].add_where_equal(of.left_won, of.left, second);
+      second = (Vec<T>)tap[0].add_where_equal(of.right_won, of.right, second);
+    }
+  }
+};
+
+// What the outputs above and below give to the four cells, in order.
+template <int kKernel, bool kEven, class T>
+inline void add_pairs(PairSums<T> (&sums)[2], const PairOutputs<T>& high,
+                      const PairOutputs<T>& low, const Lanes<T>* tap) {
+  const auto add = [&](PairSums<T>& to, const PairOutputs<T>& of, int row) {
+    to.template add<kKernel, kEven>(of, tap + kKernel * row);
+  };
+  if constexpr (kKernel == 2) {
+    add(sums[0], low, 0);
+    add(sums[1], low, 1);
+  } else if constexpr (kEven) {
+    add(sums[0], high, 2);
+    add(sums[0], low, 0);
+    add(sums[1], low, 1);
+  } else {
+    add(sums[0], high, 1);
+    add(sums[1], high, 2);
+    add(sums[1], low, 0);
+  }
+}
+
 template <class S, class T>
 class Pairs {
  public:
@@ -28,6 +80,17 @@ class Pairs {
         planes_(work, plan, work.axes - 2, scratch),
         out_(work.past_cache && down_.x_step == along_.n && along_.n >= kWideEnough) {
     last_ = masks(most(0, pairs(along_) - L));
+    int64_t outputs = 1;
+    bool dense = left_ >= 0 && left_ + pairs(along_) <= along_.out && kernel_ == 3;
+    for (int a = work.axes - 1; a >= 0; --a) {
+      dense &= work.axis[a].y_step == outputs;
+      outputs *= work.axis[a].out;
+    }
+    for (int i = work.outers - 1; i >= 0; --i) {
+      dense &= work.outer[i].y_step == outputs;
+      outputs *= work.outer[i].n;
+    }
+    if (dense) dy_end_ = static_cast<const S*>(work.source) + outputs;
     whole_ = left_ < 0 && kernel_ == 3 ? L : 0;
     for (int t = 0; t < 9; ++t) tap_[t] = Lanes<T>(t);
   }
@@ -71,10 +134,7 @@ class Pairs {
   }
 
   // Those outputs, and their winners counted from the plane's first.
-  struct Outputs {
-    Vec<T> left, right;
-    typename Lanes<T>::Bytes left_won, right_won;
-  };
+  using Outputs = PairOutputs<T>;
   // kLeft: the left ones are asked for.
   template <bool kMasked, bool kLeft>
   static inline Outputs outputs(const S* dy, const uint8_t* winners, uint64_t left, uint64_t right,
@@ -96,32 +156,12 @@ class Pairs {
 
   static int64_t pairs(const Axis& along) { return (along.n + 1) / 2; }
 
-  struct Sums {
-    Vec<T> first{}, second{};
-    // Those of a row of outputs whose windows have these cells in a row of their own.
-    // kEven: where windows have three cells, the first of each pair is in both of them, else the
-    // second.
-    template <int kKernel, bool kEven>
-    inline void add(const Outputs& of, const Lanes<T>* tap) {
-      if constexpr (kKernel == 3 && kEven) {
-        first = tap[2].add_where_equal(of.left_won, of.left, first);
-      }
-      if constexpr (kEven) {
-        first = tap[0].add_where_equal(of.right_won, of.right, first);
-        second = tap[1].add_where_equal(of.right_won, of.right, second);
-      } else {
-        first = tap[1].add_where_equal(of.left_won, of.left, first);
-        second = tap[2].add_where_equal(of.left_won, of.left, second);
-        second = tap[0].add_where_equal(of.right_won, of.right, second);
-      }
-    }
-  };
-
   // kOne: there is one plane only, and the winners have all numbers from 0 on.
   template <int kKernel, bool kEven, bool kOne>
   void write_pairs(S* dx, const S* dy, const uint8_t* winners, const Asked* planes, int64_t count,
                    int64_t begin, int64_t end) {
     const int64_t n = along_.n, last = last_.at;
+    const S* dx_end = dx + least(2 * end, down_.n) * down_.x_step;
     for (int64_t pair = begin; pair < end; ++pair) {
       const int64_t upper = pair + upper_;
       const bool has_upper = upper >= 0 && upper < down_.out;
@@ -130,6 +170,12 @@ class Pairs {
       const uint8_t* above_won = winners + upper * down_.winner_step + left_;
       const bool two = 2 * pair + 1 < down_.n;
       S* to = dx + 2 * pair * down_.x_step;
+      // Whether the last vector may go beyond the row's end: what is read there, the last right
+      // output, begins the next row, in padding on its left, and won no cell of this one; what is
+      // written there is written again.
+      const int64_t beyond = 2 * (last + L);
+      const bool free = two && (last == 0 || beyond <= n) && above + down_.y_step + last + L < dy_end_ &&
+                        to + down_.x_step + beyond <= dx_end;
       to = out_.at(to, two ? 2 * n : n);
       S* next = two ? to + down_.x_step : nullptr;
       const auto block = [&](const Masks& masks, auto masked) __attribute__((always_inline)) {
@@ -138,7 +184,7 @@ class Pairs {
         for (int64_t i = 0; i < 256; i += 64) prefetch<true>(ahead + i);
         prefetch<false>(address(above + masks.at) + kAhead);
         prefetch<false>(address(above_won + masks.at) + kAhead);
-        Sums sums[2];
+        PairSums<T> sums[2];
         for (int64_t p = 0; p < (kOne ? 1 : count); ++p) {
           const S* y = above + masks.at + (kOne ? 0 : planes[p].y);
           const uint8_t* won = above_won + masks.at + (kOne ? 0 : planes[p].winner);
@@ -146,25 +192,12 @@ class Pairs {
           const Outputs low = outputs<kMasked, kLeft>(y + down_.y_step, won + down_.winner_step,
                                                       has_lower ? masks.left : 0,
                                                       has_lower ? masks.right : 0, from);
-          const auto add = [&](Sums& to, const Outputs& of, int row) {
-            to.template add<kKernel, kEven>(of, tap_ + kKernel * row);
-          };
-          if constexpr (kKernel == 2) {
-            add(sums[0], low, 0);
-            add(sums[1], low, 1);
-          } else {
-            const Outputs high = outputs<kMasked, kLeft>(y, won, has_upper ? masks.left : 0,
-                                                         has_upper ? masks.right : 0, from);
-            if constexpr (kEven) {
-              add(sums[0], high, 2);
-              add(sums[0], low, 0);
-              add(sums[1], low, 1);
-            } else {
-              add(sums[0], high, 1);
-              add(sums[1], high, 2);
-              add(sums[1], low, 0);
-            }
+          Outputs high{};
+          if constexpr (kKernel == 3) {
+            high = outputs<kMasked, kLeft>(y, won, has_upper ? masks.left : 0,
+                                           has_upper ? masks.right : 0, from);
           }
+          add_pairs<kKernel, kEven>(sums, high, low, tap_);
         }
         const int64_t cells = kMasked ? n - 2 * masks.at : 2 * L;
         store_sums<S, T>(to + 2 * masks.at, cells, sums[0].first, sums[0].second);
@@ -172,7 +205,7 @@ class Pairs {
       };
       const bool inside = (has_upper || kKernel == 2) && has_lower;
       for (int64_t at = 0;; at = least(at + L, last)) {
-        if (inside && at >= whole_ && at < last) {
+        if (inside && at >= whole_ && (at < last || free)) {
           block({at, 0, 0}, std::false_type{});
         } else {
           block(at == last ? last_ : masks(at), std::true_type{});
@@ -189,6 +222,7 @@ class Pairs {
   const int64_t kernel_;        // of both axes
   const bool one_;              // there are no other axes
   const AskedRows<S> planes_;   // along the other axes
+  const S* dy_end_ = nullptr;   // of all outputs, where they lie side by side
   Stream out_;
   Masks last_;       // of the last vector of pairs
   int64_t whole_;    // from this pair on, all outputs before the last vector's are there

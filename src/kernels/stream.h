@@ -44,7 +44,7 @@ inline void wait_until_out() {}
 class Stream {
  public:
   explicit Stream(bool past_cache)
-      : made_at_(kStreams && past_cache ? std::aligned_alloc(kLineOfCache, kMost + 2 * kLineOfCache)
+      : made_at_(kStreams && past_cache ? std::aligned_alloc(kLineOfCache, kEnough + kMost + 4 * kLineOfCache)
                                         : nullptr) {}
   ~Stream() {
     if (!made_at_) return;
@@ -55,26 +55,31 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   // Where to make the run of `count` cells whose place is `to`: there, if nothing is gained.
-  // All of it has to be written before the next call, and a vector more may be.
+  // All of it has to be written before the next call, and two vectors more may be.
   template <class S>
   inline S* at(S* to, int64_t count) {
     if (!made_at_) return to;
-    return reinterpret_cast<S*>(
-        place(reinterpret_cast<char*>(to), count * static_cast<int64_t>(sizeof(S))));
+    const int64_t bytes = count * static_cast<int64_t>(sizeof(S));
+    char* made = begin_ + made_;
+    if (reinterpret_cast<char*>(to) != to_ + made_ || made_ >= kEnough || bytes > kMost) {
+      made = place(reinterpret_cast<char*>(to), bytes);
+    }
+    made_ += bytes;
+    return reinterpret_cast<S*>(made);
   }
 
  private:
   // Bytes: a run at most; and those that are enough to go out.
   static constexpr int64_t kMost = 32 << 10, kEnough = 4 << 10;
 
+  // Where a run goes that does not go on with those made so far.
   __attribute__((noinline)) char* place(char* to, int64_t bytes) {
-    if (to != to_ + made_ || made_ >= kEnough || made_ + bytes > kMost) {
-      put_out();
-      to_ = to;
-      if (bytes > kMost) return to;
-    }
-    made_ += bytes;
-    return begin() + made_ - bytes;
+    put_out();
+    to_ = to;
+    begin_ = static_cast<char*>(made_at_.get()) + address(to_) % kLineOfCache;
+    if (bytes <= kMost) return begin_;
+    to_ = nullptr, made_ = -bytes;  // nothing is to go out
+    return to;
   }
 
   __attribute__((noinline)) void put_out() {
@@ -82,18 +87,15 @@ class Stream {
     const int64_t begin = address(to_) % kLineOfCache;
     const int64_t before = begin ? least(made_, kLineOfCache - begin) : 0;
     const int64_t lines = (made_ - before) / kLineOfCache * kLineOfCache;
-    const char* from = this->begin();
+    const char* from = begin_;
     copy(0, before);
     put_lines_out(to_ + before, from + before, lines);
     copy(before + lines, made_);
     made_ = 0;
   }
 
-  // Lines here are lines there.
-  char* begin() const { return static_cast<char*>(made_at_.get()) + address(to_) % kLineOfCache; }
-
   void copy(int64_t begin, int64_t end) const {
-    std::memcpy(to_ + begin, this->begin() + begin, static_cast<size_t>(end - begin));
+    std::memcpy(to_ + begin, begin_ + begin, static_cast<size_t>(end - begin));
   }
 
   struct Free {
@@ -101,7 +103,8 @@ class Stream {
   };
   const std::unique_ptr<void, Free> made_at_;  // null: everything is made where it belongs
   char* to_ = nullptr;
-  int64_t made_ = 0;  // bytes from there on
+  char* begin_ = nullptr;  // where they are made: lines here are lines there
+  int64_t made_ = 0;       // bytes from there on
 };
 
 }  // namespace

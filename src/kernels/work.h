@@ -162,7 +162,7 @@ struct Backward {
   bool spread;               // with no sums; then `gather` too
   bool in_pieces;            // see make_pieces
   bool across;               // see make_gather_across
-  bool in_pairs;             // see make_pairs
+  bool in_pairs;             // see make_pairs; of `across` too
   bool line;                 // all outer cells as one line: see make_line
   bool in_rows;              // see make_scatter_rows
   bool in_columns;           // see make_scatter_columns
@@ -220,7 +220,8 @@ struct Kernels {
   // null without masked loads
   ForwardKernel strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
       direct[kKinds], narrow[kKinds];
-  BackwardKernel pieces[kKinds], across_backward[kKinds], pairs[kKinds];  // the same
+  BackwardKernel pieces[kKinds], across_backward[kKinds], pairs_across[kKinds],
+      pairs[kKinds];  // the same
   BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
   // all of them only in the baseline
   BackwardKernel scatter[kKinds], scatter_rows[kKinds], scatter_columns[kKinds];
