@@ -28,6 +28,7 @@ constexpr int64_t kStretchCells = 16;  // of a window whose outer cells are gone
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
 constexpr int64_t kMostStretches = 2048;
 
+constexpr int64_t kLeastSliding = 10;       // cells of a window
 constexpr int64_t kMostSlidingVectors = 8;  // of a window along a row, to slide
 
 constexpr int64_t kMostStacked = 256;   // rows of a window that are folded into one
@@ -178,10 +179,13 @@ bool make_strips(const Work& work, int stored_bytes, Forward& plan) {
   if (work.axes != 2 || work.inner != 1 || work.winner_bytes != 1 || far_away(work)) return false;
   for (int a = 0; a < 2; ++a) {
     const Axis& along = work.axis[a];
-    if (along.kernel != 3 || along.stride != 1 || along.dilation != 1 || along.out < 2)
+    if (along.kernel != work.axis[1].kernel || along.stride != 1 || along.dilation != 1 ||
+        along.out < 2) {
       return false;
+    }
   }
   const Axis& last = work.axis[1];
+  if (last.kernel != 2 && last.kernel != 3) return false;
   const int64_t lanes = 64 / stored_bytes, vectors = ceil_div(last.out, lanes);
   if (last.x_step != 1 || last.y_step != 1 || 10 * last.out < 7 * vectors * lanes) return false;
   cut_first(work, stored_bytes, plan);
@@ -190,6 +194,7 @@ bool make_strips(const Work& work, int stored_bytes, Forward& plan) {
 
 bool make_sliding(const Work& work, int element_bytes, int lanes, int threads, Forward& plan) {
   if (work.axes != 2 || work.inner != 1 || work.winner_bytes > 2 || far_away(work)) return false;
+  if (work.cells < kLeastSliding) return false;
   for (int a = 0; a < 2; ++a) {
     const Axis& along = work.axis[a];
     if (along.stride != 1 || along.dilation != 1 || along.out == 0) return false;

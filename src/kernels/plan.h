@@ -45,7 +45,7 @@ bool make_runs(Work& work, int64_t least, Forward& plan);
 // For windows of several rows, three cells apart or more, whose rows have few cells beside all of
 // the input's. False where others are faster.
 bool make_stacked(const Work& work, int element_bytes, bool halves, Forward& plan);
-// For windows of 3x3 cells, one apart, in rows of several vectors. False for others.
+// For windows of 2x2 or 3x3 cells, one apart, in rows of several vectors. False for others.
 bool make_strips(const Work& work, int stored_bytes, Forward& plan);
 // For windows of more cells, one apart, in rows of several vectors. False for others.
 bool make_sliding(const Work& work, int element_bytes, int lanes, int threads, Forward& plan);

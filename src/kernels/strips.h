@@ -165,7 +165,8 @@ class Strips {
 
 template <class S, class T>
 int64_t strips(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  return write_all<Strips<S, T, 3>>(work, plan, begin, end);
+  return work.axis[0].kernel == 2 ? write_all<Strips<S, T, 2>>(work, plan, begin, end)
+                                  : write_all<Strips<S, T, 3>>(work, plan, begin, end);
 }
 
 }  // namespace
