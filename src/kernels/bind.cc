@@ -214,15 +214,16 @@ class Pooling {
     work.find_cells = kernels.find_cells;
     work.find_places = kernels.find_places;
     const Kernels& scattering = kernels.scatter[kind] ? kernels : kernels_baseline;
-    const auto kernel = (plan->in_pieces    ? kernels.pieces
-                         : plan->across     ? plan->in_pairs ? kernels.pairs_across : kernels.across_backward
-                         : plan->in_pairs   ? kernels.pairs
-                         : plan->line       ? kernels.line
-                         : plan->spread     ? kernels.spread
-                         : plan->gather     ? kernels.gather
-                         : plan->in_rows    ? scattering.scatter_rows
-                         : plan->in_columns ? kernels_baseline.scatter_columns
-                                            : scattering.scatter)[kind];
+    const auto kernel =
+        (plan->in_pieces    ? kernels.pieces
+         : plan->across     ? (plan->in_pairs ? kernels.pairs_across : kernels.across_backward)
+         : plan->in_pairs   ? kernels.pairs
+         : plan->line       ? kernels.line
+         : plan->spread     ? kernels.spread
+         : plan->gather     ? kernels.gather
+         : plan->in_rows    ? scattering.scatter_rows
+         : plan->in_columns ? kernels_baseline.scatter_columns
+                            : scattering.scatter)[kind];
     return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;
   }
 

@@ -493,7 +493,8 @@ bool make_pairs(const Work& work, int element_bytes, bool narrow, BackwardPlan& 
   const Axis& before = work.axis[work.axes - 2];
   const bool two = narrow && last.kernel == 2 && last.before == 0 && before.before == 0;
   if (last.kernel != 3 && !two) return false;
-  if (last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 || few_pairs(work, element_bytes) ||
+  if (last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 ||
+      few_pairs(work, element_bytes) ||
       !make_asked_rows(work, work.axes - 2, element_bytes, plan)) {
     return false;
   }

@@ -428,7 +428,8 @@ class Passes {
             one_run ? 1 : rows, one_run ? pass.run + (rows - 1) * pass.from_pitch : pass.run);
   }
 
-  void running(const Cells<T>& to, const Cells<T>& from, const Pass& pass, int64_t lo, int64_t hi) const {
+  void running(const Cells<T>& to, const Cells<T>& from, const Pass& pass, int64_t lo,
+               int64_t hi) const {
     choose<T>(clean_, winners_, from.winners, [&](auto is_clean, auto wanted, auto have) {
       const Running<T, is_clean(), wanted(), have()> way(pass, pass.run, lo, hi, low_, ends_.values,
                                                          ends_.winners);

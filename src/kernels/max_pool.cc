@@ -2,8 +2,9 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, stacked.h, strips.h, sliding.h; backward columns.h, pieces.h, line.h, gather_across.h,
-// pairs_across.h, pairs.h, scatter_rows.h); everything else goes by tiles (fold.h; backward gradient.h).
+// direct.h, narrow.h, stacked.h, strips.h, sliding.h; backward columns.h, pieces.h, line.h,
+// gather_across.h, pairs_across.h, pairs.h, scatter_rows.h); everything else goes by tiles (fold.h;
+// backward gradient.h).
 
 #include "across.h"
 #include "beside.h"
@@ -120,9 +121,8 @@ const Kernels NDPOOL_ISA = {
     {nullptr, pairs_across<uint8_t, uint8_t>, pairs_across<uint8_t, uint8_t>,
      pairs_across<uint16_t, uint16_t>, pairs_across<uint16_t, uint16_t>,
      pairs_across<uint32_t, uint32_t>, pairs_across<uint32_t, uint32_t>,
-     pairs_across<uint64_t, uint64_t>, pairs_across<uint64_t, uint64_t>,
-     pairs_across<Half, float>, pairs_across<Brain, float>, pairs_across<float, float>,
-     pairs_across<double, double>},
+     pairs_across<uint64_t, uint64_t>, pairs_across<uint64_t, uint64_t>, pairs_across<Half, float>,
+     pairs_across<Brain, float>, pairs_across<float, float>, pairs_across<double, double>},
     {nullptr, in_pairs<uint8_t, uint8_t>, in_pairs<uint8_t, uint8_t>, in_pairs<uint16_t, uint16_t>,
      in_pairs<uint16_t, uint16_t>, in_pairs<uint32_t, uint32_t>, in_pairs<uint32_t, uint32_t>,
      in_pairs<uint64_t, uint64_t>, in_pairs<uint64_t, uint64_t>, in_pairs<Half, float>,

@@ -46,8 +46,8 @@ struct PairSums {
 
 // What the outputs above and below give to the four cells, in order.
 template <int kKernel, bool kEven, class T>
-inline void add_pairs(PairSums<T> (&sums)[2], const PairOutputs<T>& high,
-                      const PairOutputs<T>& low, const Lanes<T>* tap) {
+inline void add_pairs(PairSums<T> (&sums)[2], const PairOutputs<T>& high, const PairOutputs<T>& low,
+                      const Lanes<T>* tap) {
   const auto add = [&](PairSums<T>& to, const PairOutputs<T>& of, int row) {
     to.template add<kKernel, kEven>(of, tap + kKernel * row);
   };
@@ -174,7 +174,8 @@ class Pairs {
       // output, begins the next row, in padding on its left, and won no cell of this one; what is
       // written there is written again.
       const int64_t beyond = 2 * (last + L);
-      const bool free = two && (last == 0 || beyond <= n) && above + down_.y_step + last + L < dy_end_ &&
+      const bool free = two && (last == 0 || beyond <= n) &&
+                        above + down_.y_step + last + L < dy_end_ &&
                         to + down_.x_step + beyond <= dx_end;
       to = out_.at(to, two ? 2 * n : n);
       S* next = two ? to + down_.x_step : nullptr;

@@ -24,9 +24,7 @@ class PairsAcross {
     for (int t = 0; t < 9; ++t) tap_[t] = Lanes<T>(t);
   }
 
-  void write(const Walk& walk) {
-    down_.before % 2 == 0 ? rows<true>(walk) : rows<false>(walk);
-  }
+  void write(const Walk& walk) { down_.before % 2 == 0 ? rows<true>(walk) : rows<false>(walk); }
 
  private:
   static constexpr int64_t L = kLanes<T>;

@@ -78,9 +78,9 @@ void leave_whole(const Work& work, Plan& plan) {
   count_items(work, plan);
 }
 
-// Halves the tile, which is as it is in `cut` and `inner_tile`, until `bytes()` of it fit a share of
-// the second-level cache: the leading axes first, unless that repeats more work. False if they do
-// not fit the scratch at all.
+// Halves the tile, which is as it is in `cut` and `inner_tile`, until `bytes()` of it fit a share
+// of the second-level cache: the leading axes first, unless that repeats more work. False if they
+// do not fit the scratch at all.
 bool shrink(const Work& work, int element_bytes, Cut* cut, int64_t& inner_tile, int threads,
             const std::function<double()>& bytes);
 

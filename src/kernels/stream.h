@@ -44,8 +44,9 @@ inline void wait_until_out() {}
 class Stream {
  public:
   explicit Stream(bool past_cache)
-      : made_at_(kStreams && past_cache ? std::aligned_alloc(kLineOfCache, kEnough + kMost + 4 * kLineOfCache)
-                                        : nullptr) {}
+      : made_at_(kStreams && past_cache
+                     ? std::aligned_alloc(kLineOfCache, kEnough + kMost + 4 * kLineOfCache)
+                     : nullptr) {}
   ~Stream() {
     if (!made_at_) return;
     put_out();

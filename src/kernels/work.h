@@ -218,8 +218,8 @@ struct Kernels {
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], columns[kKinds],
       runs[kKinds], stacked[kKinds];
   // null without masked loads
-  ForwardKernel strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
-      direct[kKinds], narrow[kKinds];
+  ForwardKernel strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds], direct[kKinds],
+      narrow[kKinds];
   BackwardKernel pieces[kKinds], across_backward[kKinds], pairs_across[kKinds],
       pairs[kKinds];  // the same
   BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
