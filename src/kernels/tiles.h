@@ -53,9 +53,10 @@ inline P* shifted(P* pointer, int64_t by) {
 
 inline int64_t address(const void* pointer) { return reinterpret_cast<int64_t>(pointer); }
 
-// Ask for the line of the cache at this address, which may lie anywhere: a hint never fails.
+// Ask for the line of the cache at this address, which may lie anywhere: a hint never fails. (GCC
+// leaves out calls of functions that do no more than this, so such ones have to be inlined.)
 template <bool kWrite>
-inline void prefetch(int64_t address) {
+__attribute__((always_inline)) inline void prefetch(int64_t address) {
   __builtin_prefetch(reinterpret_cast<const void*>(address), kWrite, 3);
 }
 
