@@ -41,6 +41,20 @@ def wide(seed):
     return laid_out(x, rng.choice(LAYOUTS), rng), words
 
 
+def paired(seed):
+    """(x, words): windows two apart over planes so large that their gradient goes by pairs."""
+    rng, array_rng = random.Random(seed), np.random.default_rng(seed)
+    shape = [rng.randint(1, 2), rng.randint(40, 90), rng.randint(40, 90)]
+    words = {"kernel_size": 3, "stride": 2, "padding": rng.choice((0, 1, 1, 2)), "axes": (1, 2)}
+    if rng.random() < 0.5:  # of volumes
+        shape.insert(1, rng.randint(3, 6))
+        words |= {"padding": rng.choice((0, 1)), "axes": (1, 2, 3)}
+    elif rng.random() < 0.5:  # channels last
+        shape = [1, rng.randint(3, 9), rng.randint(3, 9), rng.randint(64, 130)]
+    x = values(array_rng, rng.choice(REGIMES), tuple(shape), rng.choice(DTYPES))
+    return laid_out(x, rng.choice(LAYOUTS), rng), words
+
+
 def narrow(seed):
     """(x, words): any geometry, layout and dtype, over few cells."""
     case = random_case(seed)
@@ -78,7 +92,9 @@ def main(side, number, *more):
     for instructions in native._native.instruction_sets():
         native._native.set_instruction_set(instructions)
         for seed in range(number):
-            for kind in (wide, narrow):
+            for kind in (wide, narrow, paired):
+                if kind is paired and seed % 4:  # these have many cells
+                    continue
                 x, words = kind(seed)
                 about = f"{instructions} {kind.__name__}({seed}) {x.dtype} {x.shape} {words}"
                 print(about, flush=True)

@@ -162,6 +162,8 @@ class Pairs {
                    int64_t begin, int64_t end) {
     const int64_t n = along_.n, last = last_.at;
     const S* dx_end = dx + least(2 * end, down_.n) * down_.x_step;
+    int64_t farthest = 0;  // of the planes
+    for (int64_t p = 0; !kOne && p < count; ++p) farthest = most(farthest, planes[p].y);
     for (int64_t pair = begin; pair < end; ++pair) {
       const int64_t upper = pair + upper_;
       const bool has_upper = upper >= 0 && upper < down_.out;
@@ -175,7 +177,7 @@ class Pairs {
       // written there is written again.
       const int64_t beyond = 2 * (last + L);
       const bool free = two && (last == 0 || beyond <= n) &&
-                        above + down_.y_step + last + L < dy_end_ &&
+                        above + farthest + down_.y_step + last + L < dy_end_ &&
                         to + down_.x_step + beyond <= dx_end;
       to = out_.at(to, two ? 2 * n : n);
       S* next = two ? to + down_.x_step : nullptr;
