@@ -498,3 +498,15 @@ def test_a_way_refuses_winners_in_padding(way, instructions):
     indices.flat[0] = 0  # a cell before the first row, or before the first of a row
     with pytest.raises(ndpool.PoolError, match="indices"):
         ndpool.max_pool_backward(y, indices, shape, **words, engine="native")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int32"])
+@pytest.mark.parametrize("name", [name for name in WAYS if name.startswith(("sliding", "strips"))])
+def test_the_first_cell_inside_wins_where_none_is_above_padding(name, dtype):
+    shape, words = WAYS[name]
+    lowest = -np.inf if dtype.startswith("float") else np.iinfo(dtype).min
+    x = np.full(shape, lowest, dtype)
+    x[..., -1, -1] = 1  # one window at least is like any other
+    expected = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
+    found = ndpool.max_pool(x, **words, return_indices=True, engine="native")
+    assert same_bits(found[0], expected[0]) and np.array_equal(found[1], expected[1])
