@@ -1,4 +1,4 @@
-"""Gradients that no cache holds are written around it: they are those of their parts.
+"""Results that no cache holds are written around it: they are those of their parts.
 
 The parts are small enough to be written as all others are, which are held against numpy.
 """
@@ -13,6 +13,7 @@ from ndpool.engines import native
 pytestmark = needs_native
 SETS = [] if native.missing else native._native.instruction_sets()
 LARGE = 48 << 20  # bytes of dx, dy and winners: see kPastCache in bind.cc
+LARGE_Y = 96 << 20  # bytes of y: see kPastCacheY there
 OVERLAPPING = {"kernel_size": 3, "stride": 2, "padding": 1}
 SAME = {"kernel_size": 3, "stride": 1, "padding": 1}
 CASES = {  # name: shape, dtype, words
@@ -34,12 +35,41 @@ CASES = {  # name: shape, dtype, words
 }
 
 
+TWO_APART = {"kernel_size": (1, 3), "stride": (1, 2), "axes": (1, 2)}
+FORWARD = {  # shape, dtype, words
+    "rows": ((50, 1013, 1001), "float32", TWO_APART),
+    "rows of bytes": ((101, 2011, 1003), "uint8", TWO_APART),
+    "long rows": ((3, 401, 41999), "float32", TWO_APART),
+}
+
+
 @pytest.fixture(autouse=True)
 def settings():
     """The set of instructions is afterwards what it was."""
     before = native.instruction_set()
     yield
     native._native.set_instruction_set(before)
+
+
+def parts(count):
+    """Slices of so many, none of them large."""
+    return [slice(p[0], p[-1] + 1) for p in np.array_split(np.arange(count), min(count, 9))]
+
+
+@pytest.mark.parametrize("name", FORWARD)
+def test_an_output_past_the_cache_is_that_of_its_parts(name):
+    shape, dtype, words = FORWARD[name]
+    cells = np.random.default_rng(len(name)).integers(0, 128, 1_000_003).astype(dtype)
+    if dtype == "float32":
+        cells[::100_003] = np.nan
+    x = np.resize(cells, shape)
+    y, indices = ndpool.max_pool(x, return_indices=True, **words)
+    assert y.nbytes >= LARGE_Y
+    assert same_bits(ndpool.max_pool(x, **words), y)
+    for here in parts(shape[0]):
+        expected, winners = ndpool.max_pool(x[here], return_indices=True, **words)
+        assert same_bits(y[here], expected), here
+        assert np.array_equal(indices[here], winners), here
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -53,12 +83,10 @@ def test_a_gradient_past_the_cache_is_that_of_its_parts(name):
     y, indices = ndpool.max_pool(x, return_indices=True, **words)
     dy = np.resize(cells[::-1] / 3 if dtype == "float32" else cells[::-1], y.shape).astype(dtype)
     assert x.nbytes + dy.nbytes + indices.nbytes >= LARGE
-    parts = np.array_split(np.arange(shape[0]), min(shape[0], 9))
     for instructions in SETS:
         native._native.set_instruction_set(instructions)
         dx = ndpool.max_pool_backward(dy, indices, shape, **words)
-        for part in parts:
-            here = slice(part[0], part[-1] + 1)
-            size = (len(part), *shape[1:])
+        for here in parts(shape[0]):
+            size = dy[here].shape[:1] + shape[1:]
             expected = ndpool.max_pool_backward(dy[here], indices[here], size, **words)
-            assert same_bits(dx[here], expected), (instructions, part)
+            assert same_bits(dx[here], expected), (instructions, here)

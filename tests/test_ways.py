@@ -500,8 +500,12 @@ def test_a_way_refuses_winners_in_padding(way, instructions):
         ndpool.max_pool_backward(y, indices, shape, **words, engine="native")
 
 
+SLIDING = [name for name in WAYS if name.startswith(("sliding", "strips"))]
+TWO_APART = [name for name in WAYS if "windows two cells apart" in name]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int32"])
-@pytest.mark.parametrize("name", [name for name in WAYS if name.startswith(("sliding", "strips"))])
+@pytest.mark.parametrize("name", [*SLIDING, *TWO_APART])
 def test_the_first_cell_inside_wins_where_none_is_above_padding(name, dtype):
     shape, words = WAYS[name]
     lowest = -np.inf if dtype.startswith("float") else np.iinfo(dtype).min
@@ -510,3 +514,18 @@ def test_the_first_cell_inside_wins_where_none_is_above_padding(name, dtype):
     expected = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
     found = ndpool.max_pool(x, **words, return_indices=True, engine="native")
     assert same_bits(found[0], expected[0]) and np.array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("minus", [0.001, 0.5, 1])
+@pytest.mark.parametrize("name", TWO_APART)
+def test_of_zeros_the_first_counts_whatever_its_sign(name, minus, dtype):
+    """Whoever looks at columns before rows finds another one of them first."""
+    shape, words = WAYS[name]
+    number = np.random.default_rng(int(minus * 1000))
+    zeros = np.where(number.random(shape) < minus, -0.0, 0.0)
+    x = np.where(number.random(shape) < 0.7, -1, zeros).astype(dtype)
+    expected = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
+    found = ndpool.max_pool(x, **words, return_indices=True, engine="native")
+    assert same_bits(found[0], expected[0]) and np.array_equal(found[1], expected[1])
+    assert same_bits(ndpool.max_pool(x, **words, engine="native"), expected[0])

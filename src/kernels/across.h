@@ -20,8 +20,19 @@ struct Inside {
 template <class S, class T>
 class Across {
  public:
-  Across(const Work& work, const Forward& plan)
-      : work_(work), plan_(plan), overlaps_(work.axis[work.axes - 1].stride == 1) {}
+  Across(const Work& work, const Forward& plan) : work_(work), plan_(plan) {
+    const Axis& last = work.axis[work.axes - 1];
+    int64_t bytes = work.outer_count * work.inner * int64_t{sizeof(S)};
+    for (int a = 0; a < work.axes; ++a) bytes *= work.axis[a].n;
+    if (last.x_step != work.inner || bytes < kFar) return;
+    asks_ = last.stride;
+    if (work.axes == 1) return;
+    const Axis& rows = work.axis[work.axes - 2];
+    asks_ *= rows.stride;
+    ask_step_ = last.stride * last.x_step * (rows.stride - 1);
+    ahead_ = ahead_of_rows(rows, rows.x_step * int64_t{sizeof(S)});
+    if (!ahead_ || rows.x_step != last.n * last.x_step || asks_ > kMostAsks) asks_ = 0;
+  }
 
   void look_at(const Walk& walk) {
     for (int a = 0; a < work_.axes; ++a) {
@@ -49,6 +60,7 @@ class Across {
         axis(a + 1, from, to, to_winner);
       } else {
         if (inside_.taps == 0) list();
+        ask_ = address(from + o * ask_step_) + ahead_;
         auto* winners = static_cast<uint8_t*>(work_.winners);
         S* result = static_cast<S*>(work_.result) + to;
         winners ? run<true>(from, result, winners + to_winner) : run<false>(from, result, nullptr);
@@ -81,14 +93,16 @@ class Across {
     const int64_t count = work_.inner;
     const auto step = [&](int64_t i, uint64_t bits, auto vectors) {
       uint8_t* to = kWinners ? winners + i : nullptr;
-      if (block<T, kWinners, true, vectors()>(x + i, y + i, to, bits)) return;
+      if (block<T, kWinners, true, vectors()>(x + i, y + i, to, bits, i)) return;
       // once more: there is a NaN, or halves are not in order
       using Exact = std::conditional_t<std::is_same_v<S, T>, T, float>;
       constexpr int kMore = static_cast<int>(sizeof(Exact) / sizeof(T));
       for (int part = 0; part < vectors() * kMore; ++part) {
         const int64_t at = part * kLanes<Exact>;
         const uint64_t some = bits == kAll ? kAll : bits >> at;
-        if (some) block<Exact, kWinners, false, 1>(x + i + at, y + i + at, shifted(to, at), some);
+        if (some) {
+          block<Exact, kWinners, false, 1>(x + i + at, y + i + at, shifted(to, at), some, i + at);
+        }
       }
     };
     constexpr std::integral_constant<int, 4> four;
@@ -104,7 +118,7 @@ class Across {
 
   // kVectors vectors, or those lanes of one whose bits are set. False where it has to be exact.
   template <class C, bool kWinners, bool kClean, int kVectors>
-  inline bool block(const S* x, S* y, uint8_t* winners, uint64_t bits) const {
+  inline bool block(const S* x, S* y, uint8_t* winners, uint64_t bits, int64_t i) const {
     constexpr int L = kLanes<C>;
     Best<C> best[kVectors];
     Seen<S, C> seen;
@@ -128,12 +142,10 @@ class Across {
       for (int u = 0; u < kVectors; ++u) fold_in<kClean, kWinners, C>(best[u], next[u], winner);
     }
     if (kClean && seen) return false;
-    if (overlaps_) {  // one cell of the window is new: of more, the processor sees the pattern
-      const S* last = x + inside_.offset[inside_.taps - 1];
-      for (int u = 0; u < kVectors; ++u) {
-        prefetch<false>(address(last + u * L) + kAhead);
-        prefetch<true>(address(y + u * L) + kWriteAhead);
-      }
+    for (int u = 0; u < kVectors; ++u) {
+      const int64_t ask = ask_ + (i + u * L) * asks_ * int64_t{sizeof(S)};
+      for (int64_t k = 0; k < asks_; ++k) prefetch<false>(ask + k * kLineOfCache);
+      prefetch<true>(address(y + u * L) + kWriteAhead);
     }
     for (int u = 0; u < kVectors; ++u) {
       put_cells<S, C>(y + u * L, best[u].value, bits);
@@ -144,7 +156,10 @@ class Across {
 
   const Work& work_;
   const Forward& plan_;
-  const bool overlaps_;
+  static constexpr int64_t kFar = 8 << 20;  // bytes of the input, which is nearer than memory
+  static constexpr int64_t kMostAsks = 4;   // of more, the processor sees the pattern
+  int64_t asks_ = 0;                        // new cells of each window, to be asked for in time
+  int64_t ask_ = 0, ask_step_ = 0, ahead_ = kAhead;
   int64_t begin_[kMostAxes], end_[kMostAxes];        // outputs of the tile
   int64_t lo_[kMostAxes] = {}, hi_[kMostAxes] = {};  // taps inside the input, of the window at hand
   Inside inside_;                                    // if any: of that window

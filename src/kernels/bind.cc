@@ -45,7 +45,8 @@ constexpr int64_t kShortRun = 128;            // the same, where they cannot go 
 constexpr int64_t kWideColumn = 32;           // bytes side by side, where that is faster than tiles
 constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
-constexpr int64_t kPastCache = 48 << 20;      // bytes to move of which no result stays in a cache
+constexpr int64_t kPastCache = 48 << 20;      // bytes to move of which no gradient stays in a cache
+constexpr int64_t kPastCacheY = 96 << 20;     // bytes of an output that does not
 
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> found{&kernels_baseline};
@@ -190,6 +191,7 @@ class Pooling {
     work.winners = winners;
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
+    work.past_cache = cells(y_shape_) * x.itemsize() >= kPastCacheY;
     const bool single = work_.cells == 1 && !work_.padded && !x.contiguous();
     const ForwardWay way = single ? single_way(work, x) : forward_way(work, kind);
     if (!way.kernel) return false;

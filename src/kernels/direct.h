@@ -5,7 +5,8 @@
 #pragma once
 
 #include "packed.h"
-#include "tiles.h"
+#include "sorted.h"
+#include "stream.h"
 
 namespace ndpool {
 namespace {
@@ -71,6 +72,16 @@ class Seen {
   void look_for_high(Vec<T> best) {
     if constexpr (kIntegers) disorder_.look_for_high(best);
   }
+  // Whether a best cell is -0.0, which of all 0.0 counts by its place.
+  void look_for_zero(Vec<T> best) {
+    if constexpr (std::is_floating_point_v<T>) {
+      const auto bits = (Vec<Bits>)best;
+      least_ = bits < least_ ? bits : least_;
+    }
+  }
+  bool signed_zeros() const {
+    return any((Vec<Winner<T>>)(least_ == broadcast(std::numeric_limits<Bits>::min())));
+  }
   explicit operator bool() const {
     if constexpr (std::is_floating_point_v<T>) return any(nan_);
     if constexpr (kIntegers) return static_cast<bool>(disorder_);
@@ -80,6 +91,8 @@ class Seen {
  private:
   static constexpr bool kIntegers = std::is_same_v<T, int16_t> && !std::is_integral_v<S>;
   struct None {};
+  using Bits = std::make_signed_t<Winner<T>>;  // of which those of -0.0 are the least
+  std::conditional_t<std::is_floating_point_v<T>, Vec<Bits>, None> least_{};
   decltype(unordered<T>(Vec<T>{}, Vec<T>{})) nan_{};
   std::conditional_t<kIntegers, Disorder<S>, None> disorder_;
 };
@@ -100,12 +113,18 @@ class Direct {
         plan_(plan),
         last_(work.axes - 1),
         along_(work.axis[last_]),
-        low_(lowest<S, T>()) {
+        low_(lowest<S, T>()),
+        around_(work.past_cache),
+        out_(around_),
+        winners_out_(around_ && work.winners) {
     const Axis& rows = work.axis[last_ > 0 ? last_ - 1 : 0];
     if (last_ > 0) new_rows_ = least(rows.stride, 4);
-    const bool one_run = last_ > 0 && rows.x_step == along_.n;
+    const int64_t row = rows.x_step * int64_t{sizeof(S)};
+    const int64_t ahead = last_ > 0 ? ahead_of_rows(rows, row) : 0;
+    const bool one_run = ahead > 0 && rows.x_step == along_.n;
+    ahead_ = (one_run ? ahead : kAhead) / int64_t{sizeof(S)};
     ahead_cells_ = one_run ? 2 * (new_rows_ - 1) : 0;
-    ahead_row_ = one_run ? 128 : rows.x_step * int64_t{sizeof(S)};
+    ahead_row_ = one_run ? 128 : row;
   }
 
   // To be called when `walk` came to another tile.
@@ -135,6 +154,8 @@ class Direct {
 
  private:
   static constexpr int L = kLanes<T>;
+  static constexpr bool kFloats = std::is_floating_point_v<T>;
+  using Pairs = std::conditional_t<sizeof(T) <= 2, Packed<T>, Sorted<T>>;  // of columns
   // Plans let no window reach further than 64 bytes, which are four vectors or fewer.
   static constexpr int kMostEdges = 12;
   static constexpr std::make_integer_sequence<int, L> lanes{};
@@ -188,30 +209,37 @@ class Direct {
     }
     if (last_ > 1) {
       const int64_t in_plane = hi_[last_ - 1] - lo_[last_ - 1];
-      next_plane_ = rows_ > in_plane ? offset_[in_plane] : 0;
+      ask_plane_ = rows_ > in_plane ? offset_[in_plane] + ahead_ : 0;
     }
+    ask_ = offset_[0] + ahead_;
     for (int64_t r = 0; r < rows_; ++r) {
       add_[r] *= along_.kernel;
-      if constexpr (sizeof(T) <= 2) numbers_[r] = Packed<T>::numbers(add_[r]);
+      numbers_[r] = Pairs::numbers(add_[r]);
     }
   }
 
-  void row(const S* x, int64_t y) {
+  __attribute__((always_inline)) inline void row(const S* x, int64_t y) {
     if (rows_ == 0) list_rows();
     S* to = static_cast<S*>(work_.result) + y;
     uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
+    if (around_) {
+      to = around(out_, to, count_[last_]);
+      if (winners) winners = around(winners_out_, winners, count_[last_]);
+    }
+    constexpr std::true_type yes;
+    constexpr std::false_type no;
     const auto go = [&](auto clean, auto has_winners) __attribute__((always_inline)) {
       if constexpr (clean()) {
         constexpr bool kWinners = has_winners();
-        constexpr std::bool_constant<sizeof(T) <= 2> pack;
         // with winners, pairs of one byte each are sooner sorted
         constexpr std::bool_constant<sizeof(T) == 2 || (sizeof(T) == 1 && !kWinners)> pack_two;
         const int64_t kernel = along_.dilation == 1 ? along_.kernel : 0;
         const bool square = rows_ == kernel;
+        constexpr bool kZeros = std::is_floating_point_v<T> && !kWinners;
         const auto fold = [&](auto packs, auto of_row,
                               auto of_rows) __attribute__((always_inline)) {
           if constexpr (packs()) {
-            return packed<kWinners, of_row(), of_rows()>(x + start_, to, winners);
+            return by_columns<kWinners, of_row(), of_rows()>(x + start_, to, winners);
           } else {
             return vectors<true, kWinners, of_row(), of_rows()>(x + start_, to, winners);
           }
@@ -220,21 +248,30 @@ class Direct {
         constexpr std::integral_constant<int, 2> two;
         constexpr std::integral_constant<int, 3> three;
         constexpr std::integral_constant<int, 4> four;
-        if (kernel == 3 && square) return fold(pack, three, three);
-        if (kernel == 3) return fold(pack, three, any);
+        if (kernel == 3 && !(kZeros && signed_zeros_)) {
+          const bool done = square ? fold(yes, three, three) : fold(yes, three, any);
+          if (done || !(kZeros && signed_zeros_)) return done;
+        }
+        if constexpr (kZeros) {
+          if (kernel == 3 && square) return fold(no, three, three);
+        }
         if (kernel == 2 && square) return fold(pack_two, two, two);
         if (kernel == 2 && rows_ == 4) return fold(pack_two, two, four);  // of volumes
       }
       return vectors<clean(), has_winners(), 0, 0>(x + start_, to, winners);
     };
-    constexpr std::true_type yes;
-    constexpr std::false_type no;
     if (winners ? go(yes, yes) : go(yes, no)) return;
     if constexpr (std::is_floating_point_v<T>) {
       winners ? go(no, yes) : go(no, no);  // once more: there is a NaN
     } else {
       in_order_ = false;
     }
+  }
+
+  // Where to make a part of a result that no cache holds.
+  template <class R>
+  static __attribute__((noinline)) R* around(Stream& out, R* there, int64_t count) {
+    return out.at(there, count);
   }
 
   // Two vectors of neighbouring cells.
@@ -247,14 +284,14 @@ class Direct {
   // Inlined, as `prefetch` is.
   __attribute__((always_inline)) inline void ask_ahead(const S* x, int64_t o, const S* to) const {
     const auto ask = [&](int64_t offset) __attribute__((always_inline)) {
-      int64_t next = address(x + offset + ahead_cells_ * o) + kAhead;
+      int64_t next = address(x + offset + ahead_cells_ * o);
       for (int64_t r = 0; r < new_rows_; ++r, next += ahead_row_) {
         prefetch<false>(next);
         prefetch<false>(next + 64);
       }
     };
-    ask(offset_[0]);
-    if (next_plane_ > 0) ask(next_plane_);
+    ask(ask_);
+    if (ask_plane_ > 0) ask(ask_plane_);
     prefetch<true>(address(to + o) + kWriteAhead);
   }
 
@@ -285,9 +322,10 @@ class Direct {
     if constexpr (kWinners) store_bytes<T>(winners, best.winner, bits);
   }
 
-  // The same of two or three cells in a row, of one or two bytes each.
+  // The same of two or three cells in a row: the best of each column of cells first, then of the
+  // columns of each window.
   template <bool kWinners, int kKernel, int kRows>
-  inline bool packed(const S* x, S* to, uint8_t* winners) const {
+  inline bool by_columns(const S* x, S* to, uint8_t* winners) {
     const Edge<T>* edge = edges_;
     const int64_t count = count_[last_];
     Seen<S, T> seen;
@@ -300,7 +338,7 @@ class Direct {
         if (last) next.low = column_behind<kWinners>(x + 2 * L, o + L, seen);
       }
       if (!last) next = columns<kWinners, kRows>(x + 2 * L, o + L, following, seen);
-      Best<T> best = Packed<T>::template across<kWinners, kKernel>(here.low, here.high, next.low);
+      Best<T> best = Pairs::template across<kWinners, kKernel>(here.low, here.high, next.low);
       if constexpr (kWinners) {
         if (at_edge) {  // what is outside is no winner
           const auto first = load(edge->first) + broadcast(static_cast<Winner<T>>(add_[0]));
@@ -314,6 +352,10 @@ class Direct {
         put<kWinners>(to + o, shifted(winners, o), best, ~uint64_t{0});
       }
       here = next;
+    }
+    if constexpr (kFloats && !kWinners) {
+      signed_zeros_ |= seen.signed_zeros();
+      return !seen && !signed_zeros_;
     }
     return !seen;
   }
@@ -333,10 +375,12 @@ class Direct {
   inline Columns columns(const S* x, const uint64_t* bits, Seen<S, T>& seen) const {
     Columns best;
     for (int64_t r = 0; r < (kRows ? kRows : rows_); ++r) {
-      const Pair row = cells<false, kEdge>(x + offset_[r], bits, seen);
+      const Pair row = cells<kFloats, kEdge>(x + offset_[r], bits, seen);
       add_row<kWinners>(best.low, row.low, r, seen);
       add_row<kWinners>(best.high, row.high, r, seen);
     }
+    if constexpr (!kWinners)
+      seen.look_for_zero(best.low.value), seen.look_for_zero(best.high.value);
     return best;
   }
   // Behind the last window, of which it has the third cells.
@@ -345,8 +389,11 @@ class Direct {
     Best<T> best{broadcast(low_), (Vec<Winner<T>>)broadcast(numbers_[0])};
     if (start_ + 2 * o >= along_.n) return best;
     for (int64_t r = 0; r < rows_; ++r) {
-      add_row<kWinners>(best, load_some<S, T>(x + offset_[r], 1, low_), r, seen);
+      const Vec<T> cell = load_some<S, T>(x + offset_[r], 1, low_);
+      if constexpr (kFloats) seen.look(cell);
+      add_row<kWinners>(best, cell, r, seen);
     }
+    if constexpr (!kWinners) seen.look_for_zero(best.value);
     return best;
   }
   template <bool kWinners>
@@ -438,16 +485,20 @@ class Direct {
   const int last_;
   const Axis along_;
   const T low_;
+  const bool around_;  // the cache
+  Stream out_, winners_out_;
   bool in_order_ = true;
   int64_t begin_[kMostAxes], count_[kMostAxes];  // outputs of the tile
   int64_t start_ = 0;                            // the first window's first cell in its row
   int64_t new_rows_ = 1;                   // of the input, from one row of windows to the next
-  int64_t ahead_cells_, ahead_row_;        // of ask_ahead: cells for an output, bytes to the next
+  int64_t ahead_;                          // cells, of ask_ahead
+  int64_t ahead_cells_, ahead_row_;        // there, cells for an output and bytes to the next
   Edge<T> edges_[kMostEdges + 1];          // the last is nowhere
   int64_t lo_[kMostAxes], hi_[kMostAxes];  // taps inside the input, of the row at hand
   int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed
-  int64_t next_plane_ = 0;  // the first of these rows in the second plane; 0: there is none
-  TwiceAsWide<T> numbers_[kMostRows];  // see Packed
+  int64_t ask_ = 0, ask_plane_ = 0;  // how far ahead, from a window; in its second plane, if any
+  decltype(Pairs::numbers(0)) numbers_[kMostRows];
+  bool signed_zeros_ = false;  // -0.0 was seen
 };
 
 template <class S, class T>

@@ -45,7 +45,7 @@ constexpr int64_t kMostLineSums = 64 << 10;   // bytes of a row whose sums are k
 constexpr double kPieceCells = 4096;          // of an outer cell whose windows do not overlap
 constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be split
 constexpr int64_t kNoTap = 255;               // of a cell that is in no window
-constexpr int64_t kLongRow = 48;  // windows of two cells, from where rows go by themselves
+constexpr int64_t kLongRow = 24;  // windows of two cells, from where rows go by themselves
 
 // Shares of work that need no tile: some rows of the first axis each.
 template <class Plan>

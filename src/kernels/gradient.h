@@ -726,13 +726,14 @@ int64_t backward_by(const Work& work, const Backward& plan, void* scratch, int64
     }
     if (const int64_t bad = check(walk, target)) return bad;
     next_dy.look(static_cast<const S*>(work.source) + walk.y);
-    next_dx.look(static_cast<const S*>(work.result) + walk.x);
     if constexpr (requires { way.add_straight(walk); }) {
       if (way.straight()) {
+        if (!work.past_cache) next_dx.look(static_cast<const S*>(work.result) + walk.x);
         way.add_straight(walk);
         continue;
       }
     }
+    next_dx.look(static_cast<const S*>(work.result) + walk.x);
     T* to = tile.at(walk);
     way.add(walk, target, to);
     if (to == whole) tile.write(walk.x);
