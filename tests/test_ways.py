@@ -264,6 +264,24 @@ WAYS = {  # name: shape, words
     "strips of two rows": ((3, 2, 130), {**SAME, "axes": PLANES}),
     "strips of one vector": ((5, 9, 30), {**SAME, "axes": PLANES}),
     "strips of rows apart": ((2, 13, 3, 131), {**SAME, "axes": (1, 3)}),
+    "held against itself, in several shares": ((23, 5, 7, 7), SAME),
+    "held against itself, in one pass": ((9, 3, 60), {**SAME, "axes": 2}),
+    "held against itself, in passes of five and three": (
+        (2, 3, 14, 19),
+        {"kernel_size": (5, 9), "stride": 1, "padding": (2, 4)},
+    ),
+    "held against itself, in windows larger than the plane": (
+        (11, 6, 5),
+        {"kernel_size": (13, 11), "stride": 1, "padding": (6, 5), "axes": PLANES},
+    ),
+    "held against itself, dilated": (
+        (2, 3, 20, 20),
+        {"kernel_size": 3, "stride": 1, "padding": (2, 3), "dilation": (2, 3)},
+    ),
+    "held against itself, of volumes": (
+        (5, 4, 6, 7),
+        {"kernel_size": (3, 5, 3), "stride": 1, "padding": (1, 2, 1), "axes": (1, 2, 3)},
+    ),
     "narrow rows": ((2, 3, 28, 28), OVERLAPPING),
     "narrow rows of whole vectors": ((2, 3, 17, 32), {"kernel_size": 3, "stride": 2}),
     "narrow rows, two vectors of outputs": ((2, 3, 15, 28), SAME),
@@ -500,7 +518,7 @@ def test_a_way_refuses_winners_in_padding(way, instructions):
         ndpool.max_pool_backward(y, indices, shape, **words, engine="native")
 
 
-SLIDING = [name for name in WAYS if name.startswith(("sliding", "strips"))]
+SLIDING = [name for name in WAYS if name.startswith(("held", "sliding", "strips"))]
 TWO_APART = [name for name in WAYS if "windows two cells apart" in name]
 
 

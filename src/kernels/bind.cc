@@ -417,6 +417,8 @@ class Pooling {
     };
     if (make_beside(work, bytes, kFewBeside, plan)) {
       way.kernel = kernels.beside[kind];
+    } else if (kernels.shifts[kind] && (way.kept = shifts_plan(work, kind))) {
+      way.kernel = kernels.shifts[kind];
     } else if (kernels.narrow[kind] && !(bytes == 2 && strips()) &&
                make_narrow(work, bytes, stored_bytes(kind), plan)) {
       way.kernel = kernels.narrow[kind];
@@ -464,15 +466,24 @@ class Pooling {
 
   // Null where another way is faster. That is found out for arrays as they are here, without gaps;
   // others are told at once.
-  std::shared_ptr<const ForwardPlan> stretches_plan(const Work& work, int kind) {
+  using DensePlans = std::map<int, std::shared_ptr<const ForwardPlan>>;  // by an element's bytes
+  template <class Make>
+  std::shared_ptr<const ForwardPlan> dense_plan(const Work& work, int kind, DensePlans& plans,
+                                                const Make& make) {
     const int bytes = stored_bytes(kind);
     if (work.inner != 1 || dense_from(work) > 0) return nullptr;
     const std::lock_guard<std::mutex> guard(lock_);
-    const auto found = stretches_.find(bytes);
-    if (found != stretches_.end()) return found->second;
+    const auto found = plans.find(bytes);
+    if (found != plans.end()) return found->second;
     auto plan = std::make_shared<ForwardPlan>();
-    if (!make_stretches(work, bytes, *plan)) plan = nullptr;
-    return stretches_[bytes] = plan;
+    if (!make(work, bytes, *plan)) plan = nullptr;
+    return plans[bytes] = plan;
+  }
+  std::shared_ptr<const ForwardPlan> stretches_plan(const Work& work, int kind) {
+    return dense_plan(work, kind, stretches_, make_stretches);
+  }
+  std::shared_ptr<const ForwardPlan> shifts_plan(const Work& work, int kind) {
+    return one_line(work) ? dense_plan(work, kind, shifts_, make_shifts) : nullptr;
   }
 
   std::shared_ptr<const BackwardPlan> backward_plan(Work& work, int kind) {
@@ -547,7 +558,7 @@ class Pooling {
   std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_;
   std::map<Key, std::shared_ptr<const BackwardPlan>> backwards_;
   std::map<Key, std::shared_ptr<const SumsPlan>> sums_;
-  std::map<int, std::shared_ptr<const ForwardPlan>> stretches_;  // by the bytes of an element
+  DensePlans stretches_, shifts_;
 };
 
 // ---- what Python calls ----

@@ -25,6 +25,10 @@ constexpr int64_t kLeastBeside = 8;      // outer cells along the innermost axis
 constexpr int64_t kFarBeside = 1 << 26;  // bytes from one of them to the next
 
 constexpr int64_t kStretchCells = 16;  // of a window whose outer cells are gone over in stretches
+constexpr double kShiftedCells = 1 << 11;    // of an outer cell that is held against itself
+constexpr int64_t kShiftedVectors = 32;      // so many of small ones go together
+constexpr int64_t kMostMargin = 512;         // cells on either side of them
+constexpr int64_t kShiftedRow = 24;          // cells of 4 bytes, where an axis takes several passes
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
 constexpr int64_t kMostStretches = 2048;
 
@@ -355,6 +359,77 @@ bool make_scatter_columns(const Work& work, bool halves, int threads, BackwardPl
   list_offsets(work, plan);
   plan.scratch = 64;
   plan.in_columns = true;
+  return true;
+}
+
+bool make_shifts(const Work& work, int stored_bytes, ForwardPlan& plan) {
+  const int64_t lanes = 64 / stored_bytes;
+  if (!one_line(work) || work.inner != 1 || work.winner_bytes != 1 || work.outer_count == 0 ||
+      far_away(work) || cells_of(work) > kShiftedCells) {
+    return false;
+  }
+  const Axis& last = work.axis[work.axes - 1];
+  if (work.axes == 1 && stored_bytes < 4 && last.n > 4 * lanes) return false;
+  // each pass: along which axis, how many cells, how far apart
+  struct Widening {
+    int axis;
+    int64_t taps, cells;
+  };
+  std::vector<Widening> passes;
+  int64_t cells = 1, weight = 1, center = 0;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    const int64_t half = along.kernel / 2;
+    const bool many = half > kMostShiftTaps / 2;  // passes: then running maxima can be faster
+    if (many && (stored_bytes == 8 || (stored_bytes == 4 && last.n > kShiftedRow))) return false;
+    if (along.kernel % 2 == 0 || along.before != half * along.dilation) return false;
+    // What is best in `wide` cells on either side, seen from `wide + 1` cells further or fewer, has
+    // no gaps at the ends of an axis.
+    for (int64_t wide = 0; wide < half;) {
+      const int64_t step = std::min(wide + 1, half - wide);
+      const int64_t taps = wide + 2 * step <= half ? 5 : 3;
+      passes.push_back({a, taps, step});
+      wide += taps / 2 * step;
+    }
+    center += half * weight;
+    weight *= along.kernel;
+    cells *= along.n;
+  }
+  Held& held = plan.held;
+  const int64_t together = std::max<int64_t>(1, kShiftedVectors * lanes / cells);
+  const int64_t outer = std::min(together, work.outer_count);
+  held.cells = cells;
+  held.share = outer * cells;
+  held.vectors = ceil_div(held.share, lanes);
+  held.center = center;
+  plan.items = ceil_div(work.outer_count, outer);
+  plan.passes = static_cast<int>(passes.size());
+  if (plan.passes == 0) return false;
+  std::vector<uint64_t>& inside = plan.kept_inside;
+  inside.assign(static_cast<size_t>(plan.passes * held.vectors * kMostShiftTaps), 0);
+  for (size_t p = 0; p < passes.size(); ++p) {
+    const auto [a, taps, step] = passes[p];
+    const Axis& along = work.axis[a];
+    Pass& pass = plan.pass[p];
+    pass.taps = taps;
+    pass.run = step * along.dilation * along.x_step;
+    pass.weight = step;
+    for (int b = a + 1; b < work.axes; ++b) pass.weight *= work.axis[b].kernel;
+    held.margin = std::max(held.margin, taps / 2 * pass.run);
+    uint64_t* of_pass = inside.data() + static_cast<int64_t>(p) * held.vectors * kMostShiftTaps;
+    for (int64_t i = 0; i < held.share; ++i) {
+      const int64_t place = i / along.x_step % along.n;
+      for (int64_t t = 0; t < taps; ++t) {
+        const int64_t at = place + (t - taps / 2) * step * along.dilation;
+        const bool there = at >= 0 && at < along.n;
+        of_pass[i / lanes * kMostShiftTaps + t] |= uint64_t{there} << (i % lanes);
+      }
+    }
+  }
+  held.inside = inside.data();
+  if (held.margin > kMostMargin) return false;
+  const int64_t computed = stored_bytes == 2 ? 4 : stored_bytes;  // halves, at times
+  plan.scratch = 4 * carved(held.share + lanes + 2 * held.margin, computed);
   return true;
 }
 

@@ -2,9 +2,9 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, stacked.h, strips.h, sliding.h; backward columns.h, pieces.h, line.h,
-// gather_across.h, pairs_across.h, pairs.h, scatter_rows.h); everything else goes by tiles (fold.h;
-// backward gradient.h).
+// direct.h, narrow.h, shifts.h, stacked.h, strips.h, sliding.h; backward columns.h, pieces.h,
+// line.h, gather_across.h, pairs_across.h, pairs.h, scatter_rows.h); everything else goes by tiles
+// (fold.h; backward gradient.h).
 
 #include "across.h"
 #include "beside.h"
@@ -20,6 +20,7 @@
 #include "pieces.h"
 #include "runs.h"
 #include "scatter_rows.h"
+#include "shifts.h"
 #include "sliding.h"
 #include "stacked.h"
 #include "stretches.h"
@@ -71,6 +72,10 @@ const Kernels NDPOOL_ISA = {
      stacked<uint32_t, uint32_t>, stacked<int64_t, int64_t>, stacked<uint64_t, uint64_t>,
      stacked<Half, float>, stacked<Brain, float>, stacked<float, float>, stacked<double, double>},
 #if defined(NDPOOL_AVX512)
+    {shifts<uint8_t, uint8_t>, shifts<int8_t, int8_t>, shifts<uint8_t, uint8_t>,
+     shifts<int16_t, int16_t>, shifts<uint16_t, uint16_t>, shifts<int32_t, int32_t>,
+     shifts<uint32_t, uint32_t>, shifts<int64_t, int64_t>, shifts<uint64_t, uint64_t>,
+     shifts<Half, int16_t>, shifts<Brain, int16_t>, shifts<float, float>, shifts<double, double>},
     {strips<uint8_t, uint8_t>, strips<int8_t, int8_t>, strips<uint8_t, uint8_t>,
      strips<int16_t, int16_t>, strips<uint16_t, uint16_t>, strips<int32_t, int32_t>,
      strips<uint32_t, uint32_t>, strips<int64_t, int64_t>, strips<uint64_t, uint64_t>,
@@ -98,6 +103,7 @@ const Kernels NDPOOL_ISA = {
      narrow_rows<uint64_t, uint64_t>, narrow_halves<Half>, narrow_halves<Brain>,
      narrow_rows<float, float>, narrow_rows<double, double>},
 #else
+    {},
     {},
     {},
     {},

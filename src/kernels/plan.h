@@ -63,6 +63,9 @@ bool one_line(const Work& work);
 bool make_line(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 // For small windows over outer cells of neighbouring cells. False where another way is faster.
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
+// For windows with an output for each cell of small outer cells, in arrays without gaps. False for
+// others.
+bool make_shifts(const Work& work, int stored_bytes, ForwardPlan& plan);
 // Whether no cell is in two windows, in arrays without gaps.
 bool windows_apart(const Work& work);
 // For backward over such. The plan is for smaller outer cells: see `split_first`. False for others.

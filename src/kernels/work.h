@@ -24,6 +24,7 @@ constexpr int kMostBeside = 256;
 constexpr int kMostAsked = 16;      // windows that a run of cells is in
 constexpr int kRunningVectors = 2;  // vectors of cells whose running maxima go side by side
 constexpr int kMostPasses = 8 * kMostAxes;
+constexpr int kMostShiftTaps = 5;  // of a pass over a line that is held against itself
 
 struct Axis {
   int64_t n, kernel, stride, dilation, before, out;
@@ -122,6 +123,15 @@ struct Stretches {
   const uint8_t* first;    // at an edge: of each lane, the first cell that is inside
 };
 
+// A line of outer cells that is held against itself: see make_shifts.
+struct Held {
+  int64_t cells, share;    // in an outer cell; in as many of them as go together
+  int64_t vectors;         // of such a share
+  int64_t margin;          // cells before and behind it that a pass may look at
+  int64_t center;          // the winner that a window's middle cell is
+  const uint64_t* inside;  // for each pass, vector and tap: the lanes whose tap is inside
+};
+
 // As many neighbouring cells of dx as a vector has lanes, or fewer, each in one window at most; of
 // each lane: which of the outputs from `y` on it asks, and for which winner.
 struct Piece {
@@ -130,6 +140,7 @@ struct Piece {
 };
 
 struct Forward {
+  Held held;                     // of shifts; then nothing else here counts but passes and items
   Stretches line;                // of small outer cells; all else here is then for the walk alone
   int64_t kept_rows[kMostAxes];  // see make_narrow: cells along each axis, of a tile
   Cut cut[kMostAxes];
@@ -218,8 +229,8 @@ struct Kernels {
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], columns[kKinds],
       runs[kKinds], stacked[kKinds];
   // null without masked loads
-  ForwardKernel strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds], direct[kKinds],
-      narrow[kKinds];
+  ForwardKernel shifts[kKinds], strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
+      direct[kKinds], narrow[kKinds];
   BackwardKernel pieces[kKinds], across_backward[kKinds], pairs_across[kKinds],
       pairs[kKinds];  // the same
   BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
