@@ -464,9 +464,10 @@ class Pooling {
     return forwards_[key] = plan;
   }
 
+  using DensePlans = std::map<int, std::shared_ptr<const ForwardPlan>>;  // by an element's bytes
+
   // Null where another way is faster. That is found out for arrays as they are here, without gaps;
   // others are told at once.
-  using DensePlans = std::map<int, std::shared_ptr<const ForwardPlan>>;  // by an element's bytes
   template <class Make>
   std::shared_ptr<const ForwardPlan> dense_plan(const Work& work, int kind, DensePlans& plans,
                                                 const Make& make) {
