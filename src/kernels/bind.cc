@@ -51,7 +51,9 @@ constexpr int64_t kPastCacheY = 96 << 20;     // bytes of an output that does no
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> found{&kernels_baseline};
 #if defined(NDPOOL_X86)
-  if (__builtin_cpu_supports("avx2")) found.push_back(&kernels_avx2);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")) {
+    found.push_back(&kernels_avx2);
+  }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     found.push_back(&kernels_avx512);

@@ -43,6 +43,16 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
     }
     return pick(some, (Vec<T>)cells, broadcast(low));
   }
+#elif defined(__AVX2__)
+  constexpr uint64_t kAll = (uint64_t{1} << kLanes<T>) - 1;
+  if ((bits & kAll) == kAll) return load_cells<S, T>(from);
+  if constexpr (std::is_same_v<S, T>) return load_masked(from, bits, low);
+  if constexpr (!std::is_integral_v<S> && std::is_same_v<T, int16_t>) {
+    return in_order(load_masked(reinterpret_cast<const int16_t*>(from), bits, in_order(low)));
+  }
+  if constexpr (!std::is_same_v<S, T> && std::is_same_v<T, float>) {
+    return lanes_of<T>(bits) ? widened_some(from, bits) : broadcast(low);
+  }
 #endif
   T cells[kLanes<T>];
   for (int lane = 0; lane < kLanes<T>; ++lane) {
@@ -51,7 +61,7 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
   return load(cells);
 }
 
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
 
 // Whether any of the lanes it was shown is NaN; of halves as integers, not in order.
 template <class S, class T>

@@ -231,6 +231,63 @@ inline void narrow_halves(S* to, const float* from, int64_t count) {
     _mm256_mask_storeu_epi16(to + i, some, narrow_16<S>(_mm512_maskz_loadu_ps(some, from + i)));
   }
 }
+#elif defined(__AVX2__)
+// The same of eight.
+inline Vec<float> widened_brains(__m128i brains) {
+  return (Vec<float>)_mm256_slli_epi32(_mm256_cvtepu16_epi32(brains), 16);
+}
+inline __m128i upper_halves(__m256i floats) {
+  const __m256i upper = _mm256_srli_epi32(floats, 16);
+  return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+}
+inline __m256i rounded_numbers(Vec<float> values) {
+  const __m256i bits = _mm256_castps_si256(values);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  return _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+}
+inline bool any_nan_in(Vec<float> values) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(values, values, _CMP_UNORD_Q)) != 0;
+}
+inline Vec<float> widen_8(__m128i halves) {
+  const __m256 wide = _mm256_cvtph_ps(halves);
+  if (__builtin_expect(!any_nan_in(wide), true)) return wide;
+  Half cells[8];
+  float values[8];
+  std::memcpy(cells, &halves, sizeof cells);
+  for (int i = 0; i < 8; ++i) values[i] = widen(cells[i]);
+  return load(values);
+}
+constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+template <class S>
+inline __m128i narrow_8(Vec<float> values) {
+  if (__builtin_expect(!any_nan_in(values), true)) {
+    if constexpr (std::is_same_v<S, Half>) return _mm256_cvtps_ph(values, kNearest);
+    return upper_halves(rounded_numbers(values));
+  }
+  float cells[8];
+  S narrowed[8];
+  store(cells, values);
+  for (int i = 0; i < 8; ++i) narrow(cells[i], narrowed[i]);
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(narrowed));
+}
+template <>
+inline void widen_run(float* to, const Half* from, int64_t count) {
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    store(to + i, widen_8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
+  }
+  for (; i < count; ++i) to[i] = widen(from[i]);
+}
+template <class S>
+inline void narrow_halves(S* to, const float* from, int64_t count) {
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), narrow_8<S>(load(from + i)));
+  }
+  for (; i < count; ++i) narrow(from[i], to[i]);
+}
+#endif
+#if defined(__AVX2__)
 template <>
 inline void narrow_run(Half* to, const float* from, int64_t count) {
   narrow_halves(to, from, count);
@@ -258,7 +315,11 @@ inline void fold_in(Best<T>& best, Vec<T> next, Vec<Winner<T>> winner) {
       if constexpr (kClean) return above<T>(next, best.value);
       if constexpr (!kClean) return beats<T>(next, best.value);
     }();
+#if defined(NDPOOL_AVX512)
     best.value = pick(wins, next, best.value);
+#else
+    best.value = kClean ? greater<T>(next, best.value) : pick(wins, next, best.value);
+#endif
     if constexpr (kWinners) best.winner = pick(wins, winner, best.winner);
   }
 }
@@ -288,6 +349,18 @@ inline Vec<uint16_t> halves_in_turn(Vec<float> a, Vec<float> b) {
   }
   return (Vec<uint16_t>)_mm512_or_si512(low, high);
 }
+#elif defined(__AVX2__)
+template <class S>
+inline __m128i narrowed_sums(Vec<float> sums) {
+  if constexpr (std::is_same_v<S, Half>) return _mm256_cvtps_ph(sums, kNearest);
+  return upper_halves(rounded_numbers(sums));
+}
+template <class S>
+inline Vec<uint16_t> halves_in_turn(Vec<float> a, Vec<float> b) {
+  const __m128i even = narrowed_sums<S>(a), odd = narrowed_sums<S>(b);
+  return (Vec<uint16_t>)_mm256_set_m128i(_mm_unpackhi_epi16(even, odd),
+                                         _mm_unpacklo_epi16(even, odd));
+}
 #endif
 
 // ---- lanes from the user's cells, and back ----
@@ -300,6 +373,25 @@ inline Vec<float> widened_some(const Half* from, uint64_t bits) {
 inline Vec<float> widened_some(const Brain* from, uint64_t bits) {
   const __m256i brains = _mm256_maskz_loadu_epi16(static_cast<__mmask16>(bits), from);
   return widened_brains(brains);
+}
+#elif defined(__AVX2__)
+// The lanes up to the last one whose bit is set, zero behind it.
+template <class S>
+inline __m128i first_cells(const S* from, uint64_t bits) {
+  constexpr int kCells = 16 / sizeof(S);
+  uint64_t some[2] = {};
+  const auto few = static_cast<uint32_t>(bits << (32 - kCells));
+  if (few != 0) {
+    const int lo = __builtin_ctz(few) - (32 - kCells), hi = kCells - __builtin_clz(few);
+    copy_some(reinterpret_cast<S*>(some) + lo, from + lo, hi - lo);
+  }
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(some));
+}
+inline Vec<float> widened_some(const Half* from, uint64_t bits) {
+  return widen_8(first_cells(from, bits));
+}
+inline Vec<float> widened_some(const Brain* from, uint64_t bits) {
+  return widened_brains(first_cells(from, bits));
 }
 #endif
 
@@ -315,6 +407,11 @@ inline Vec<T> load_cells(const S* from) {
   } else if constexpr (std::is_same_v<S, Brain>) {
     const __m256i brains = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
     return widened_brains(brains);
+#elif defined(__AVX2__)
+  } else if constexpr (std::is_same_v<S, Half>) {
+    return widen_8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  } else if constexpr (std::is_same_v<S, Brain>) {
+    return widened_brains(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 #endif
   } else {
     T cells[kLanes<T>];
@@ -331,6 +428,10 @@ inline Vec<T> load_summands(const S* from) {
     const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
     return _mm512_maskz_cvtph_ps(0xffff, halves);
   }
+#elif defined(__AVX2__)
+  if constexpr (std::is_same_v<S, Half> && std::is_same_v<T, float>) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
 #endif
   return load_cells<S, T>(from);
 }
@@ -343,12 +444,23 @@ inline void put_cells(S* to, Vec<T> values, uint64_t bits = ~uint64_t{0}) {
 #if defined(NDPOOL_AVX512)
   } else if constexpr (std::is_same_v<T, int16_t> && sizeof(S) == 1) {
     _mm512_mask_cvtepi16_storeu_epi8(to, static_cast<__mmask32>(bits), (__m512i)values);
+#elif defined(__AVX2__)
+  } else if constexpr (std::is_same_v<T, int16_t> && sizeof(S) == 1) {
+    const auto v = (__m256i)(values & int16_t{0xff});  // so that none is too large
+    const __m128i bytes =
+        _mm_packus_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    put_some<16>(reinterpret_cast<uint8_t*>(to), bytes, bits);
 #endif
   } else if constexpr (std::is_same_v<T, int16_t>) {
     store_some(reinterpret_cast<int16_t*>(to), in_order(values), bits);
 #if defined(NDPOOL_AVX512)
   } else if constexpr (std::is_same_v<T, float>) {
     _mm256_mask_storeu_epi16(to, static_cast<__mmask16>(bits), narrow_16<S>(values));
+#elif defined(__AVX2__)
+  } else if constexpr (std::is_same_v<T, float>) {
+    S narrowed[8];
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(narrowed), narrow_8<S>(values));
+    store_first(to, narrowed, 8, bits);
 #endif
   } else {
     T computed[kLanes<T>];
@@ -367,6 +479,10 @@ inline void put_sums(S* to, Vec<T> sums) {
 #if defined(NDPOOL_AVX512)
   if constexpr (!std::is_same_v<S, T>) {
     return _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), narrowed_sums<S>(sums));
+  }
+#elif defined(__AVX2__)
+  if constexpr (!std::is_same_v<S, T>) {
+    return _mm_storeu_si128(reinterpret_cast<__m128i*>(to), narrowed_sums<S>(sums));
   }
 #endif
   put_cells<S, T>(to, sums);
@@ -389,7 +505,7 @@ __attribute__((always_inline)) inline void store_pairs(S* to, int64_t count, Vec
 // The same of sums, in which a NaN is always quiet.
 template <class S, class T>
 __attribute__((always_inline)) inline void store_sums(S* to, int64_t count, Vec<T> a, Vec<T> b) {
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
   if constexpr (!std::is_same_v<S, T>) {
     const auto halves = halves_in_turn<S>(a, b);
     store_some(reinterpret_cast<uint16_t*>(to), halves, first_bits(count));

@@ -76,39 +76,57 @@ const Kernels NDPOOL_ISA = {
      shifts<int16_t, int16_t>, shifts<uint16_t, uint16_t>, shifts<int32_t, int32_t>,
      shifts<uint32_t, uint32_t>, shifts<int64_t, int64_t>, shifts<uint64_t, uint64_t>,
      shifts<Half, int16_t>, shifts<Brain, int16_t>, shifts<float, float>, shifts<double, double>},
+#else
+    {},
+#endif
+#if defined(__AVX2__)
     {strips<uint8_t, uint8_t>, strips<int8_t, int8_t>, strips<uint8_t, uint8_t>,
      strips<int16_t, int16_t>, strips<uint16_t, uint16_t>, strips<int32_t, int32_t>,
      strips<uint32_t, uint32_t>, strips<int64_t, int64_t>, strips<uint64_t, uint64_t>,
      strips<Half, int16_t>, strips<Brain, int16_t>, strips<float, float>, strips<double, double>},
+#else
+    {},
+#endif
+#if defined(__AVX2__)
     {sliding<uint8_t, uint8_t, int16_t>, sliding<int8_t, int8_t, int16_t>,
      sliding<uint8_t, uint8_t, int16_t>, sliding<int16_t, int16_t>, sliding<uint16_t, uint16_t>,
      sliding<int32_t, int32_t>, sliding<uint32_t, uint32_t>, sliding<int64_t, int64_t>,
      sliding<uint64_t, uint64_t>, sliding_halves<Half>, sliding_halves<Brain>,
      sliding<float, float>, sliding<double, double>},
+#else
+    {},
+#endif
+#if defined(NDPOOL_AVX512)
     {stretches<uint8_t, uint8_t>, stretches<int8_t, int8_t>, stretches<uint8_t, uint8_t>,
      stretches<int16_t, int16_t>, stretches<uint16_t, uint16_t>, stretches<int32_t, int32_t>,
      stretches<uint32_t, uint32_t>, stretches<int64_t, int64_t>, stretches<uint64_t, uint64_t>,
      stretches<Half, int16_t>, stretches<Brain, int16_t>, stretches<float, float>,
      stretches<double, double>},
+#else
+    {},
+#endif
+#if defined(__AVX2__)
     {across<uint8_t, uint8_t>, across<int8_t, int8_t>, across<uint8_t, uint8_t>,
      across<int16_t, int16_t>, across<uint16_t, uint16_t>, across<int32_t, int32_t>,
      across<uint32_t, uint32_t>, across<int64_t, int64_t>, across<uint64_t, uint64_t>,
      across<Half, int16_t>, across<Brain, int16_t>, across<float, float>, across<double, double>},
+#else
+    {},
+#endif
+#if defined(__AVX2__)
     {direct<uint8_t, uint8_t>, direct<int8_t, int8_t>, direct<uint8_t, uint8_t>,
      direct<int16_t, int16_t>, direct<uint16_t, uint16_t>, direct<int32_t, int32_t>,
      direct<uint32_t, uint32_t>, direct<int64_t, int64_t>, direct<uint64_t, uint64_t>,
      direct_halves<Half>, direct_halves<Brain>, direct<float, float>, direct<double, double>},
+#else
+    {},
+#endif
+#if defined(NDPOOL_AVX512)
     {nullptr, nullptr, nullptr, narrow_rows<int16_t, int16_t>, narrow_rows<uint16_t, uint16_t>,
      narrow_rows<int32_t, int32_t>, narrow_rows<uint32_t, uint32_t>, narrow_rows<int64_t, int64_t>,
      narrow_rows<uint64_t, uint64_t>, narrow_halves<Half>, narrow_halves<Brain>,
      narrow_rows<float, float>, narrow_rows<double, double>},
 #else
-    {},
-    {},
-    {},
-    {},
-    {},
-    {},
     {},
 #endif
 // backward: sums of integers are the same for signed and unsigned; bool has none
@@ -118,6 +136,10 @@ const Kernels NDPOOL_ISA = {
      in_pieces<uint32_t, uint32_t>, in_pieces<uint64_t, uint64_t>, in_pieces<uint64_t, uint64_t>,
      in_pieces<Half, uint16_t>, in_pieces<Brain, uint16_t>, in_pieces<float, float>,
      in_pieces<double, double>},
+#else
+    {},
+#endif
+#if defined(__AVX2__)
     {nullptr, gather_across<uint8_t, uint8_t>, gather_across<uint8_t, uint8_t>,
      gather_across<uint16_t, uint16_t>, gather_across<uint16_t, uint16_t>,
      gather_across<uint32_t, uint32_t>, gather_across<uint32_t, uint32_t>,
@@ -134,7 +156,6 @@ const Kernels NDPOOL_ISA = {
      in_pairs<uint64_t, uint64_t>, in_pairs<uint64_t, uint64_t>, in_pairs<Half, float>,
      in_pairs<Brain, float>, in_pairs<float, float>, in_pairs<double, double>},
 #else
-    {},
     {},
     {},
     {},

@@ -5,7 +5,7 @@
 
 #include "element.h"
 
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
 
 namespace ndpool {
 namespace {
@@ -31,12 +31,7 @@ struct Packed {
 
   // The lanes from the second on, behind them the first one of `next`.
   static inline Vec<T> next_lanes(Vec<T> pairs, Vec<T> next) {
-    if constexpr (sizeof(T) == 2) {
-      return (Vec<T>)_mm512_alignr_epi32((__m512i)next, (__m512i)pairs, 1);
-    } else {
-      const __m512i parts = _mm512_alignr_epi64((__m512i)next, (__m512i)pairs, 2);
-      return (Vec<T>)_mm512_alignr_epi8(parts, (__m512i)pairs, 2);
-    }
+    return shifted_lanes<2, T>(pairs, next);
   }
 
   // The low halves of two vectors, and their high halves.

@@ -8,7 +8,7 @@
 #include "direct.h"
 #include "stream.h"
 
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
 
 namespace ndpool {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "pairs.h"
 
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
 
 namespace ndpool {
 namespace {

@@ -33,6 +33,12 @@ constexpr int kVectorBytes = 32;
 constexpr int kVectorBytes = 16;
 #endif
 
+#if defined(NDPOOL_AVX512)
+using Integers = __m512i;  // what intrinsics take for any
+#elif defined(__AVX2__)
+using Integers = __m256i;
+#endif
+
 template <class T>
 struct Vector {
   typedef T type __attribute__((vector_size(kVectorBytes)));
@@ -247,6 +253,32 @@ struct MaskOf<64> {
 };
 #endif
 
+template <int kBytes>
+inline void copy_ends(char* to, const char* from, int64_t bytes) {  // kBytes <= bytes <= 2 * kBytes
+  char head[kBytes], tail[kBytes];
+  std::memcpy(head, from, kBytes);
+  std::memcpy(tail, from + bytes - kBytes, kBytes);
+  std::memcpy(to, head, kBytes);
+  std::memcpy(to + bytes - kBytes, tail, kBytes);
+}
+
+// Up to 32 bytes.
+template <class T>
+inline void copy_some(T* to, const T* from, int64_t count) {
+  const int64_t bytes = count * static_cast<int64_t>(sizeof(T));
+  auto* target = reinterpret_cast<char*>(to);
+  const auto* source = reinterpret_cast<const char*>(from);
+  if (bytes >= 16) {
+    copy_ends<16>(target, source, bytes);
+  } else if (bytes >= 8) {
+    copy_ends<8>(target, source, bytes);
+  } else if (bytes >= 4) {
+    copy_ends<4>(target, source, bytes);
+  } else {
+    for (int64_t i = 0; i < bytes; ++i) target[i] = source[i];
+  }
+}
+
 // A vector's lanes of T, whose winners stand beside them in bytes, and one winner to look for.
 template <class T>
 class Lanes {
@@ -305,6 +337,19 @@ class Lanes {
     }
   }
 #else
+#if defined(__AVX2__)
+  // The same; nothing before the first and behind the last of them is read.
+  static Bytes bytes(const uint8_t* winners, uint64_t bits) {
+    uint8_t some[kBytes] = {};
+    const auto few = static_cast<uint32_t>(bits << (32 - kLanes<T>));
+    if (few == 0) return Bytes{};
+    const int lo = __builtin_ctz(few) - (32 - kLanes<T>), hi = kLanes<T> - __builtin_clz(few);
+    copy_some(some + lo, winners + lo, hi - lo);
+    Bytes found;
+    std::memcpy(&found, some, kBytes);
+    return found;
+  }
+#endif
   Vec<T> add_where_equal(Bytes bytes, Vec<T> values, Vec<T> sum) const {
     const Vec<Winner<T>> won = widened((Bytes)(bytes == wanted_));
     return sum + (Vec<T>)((Vec<Winner<T>>)values & won);
@@ -357,6 +402,18 @@ inline Vec<Winner<T>> widen_winners(const uint8_t* from) {
     } else {
       return (Vec<Winner<T>>)_mm512_cvtepu8_epi64(
           _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+    }
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 2) {
+      return (Vec<Winner<T>>)_mm256_cvtepu8_epi16(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    } else if constexpr (sizeof(T) == 4) {
+      return (Vec<Winner<T>>)_mm256_cvtepu8_epi32(
+          _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+    } else {
+      int few = 0;
+      std::memcpy(&few, from, sizeof few);
+      return (Vec<Winner<T>>)_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(few));
     }
 #else
     Vec<Winner<T>> wide;
@@ -436,6 +493,16 @@ inline Vec<T> shifted_lanes(Vec<T> first, Vec<T> next) {
     return (Vec<T>)_mm512_alignr_epi8(_mm512_alignr_epi32(b, a, 4), a, kBytes);
   }
 }
+#elif defined(__AVX2__)
+template <int kBy, class T>
+inline Vec<T> shifted_lanes(Vec<T> first, Vec<T> next) {
+  constexpr int kBytes = kBy * static_cast<int>(sizeof(T));
+  static_assert(kBytes <= 16);
+  const auto a = (__m256i)first;
+  const __m256i middle = _mm256_permute2x128_si256(a, (__m256i)next, 0x21);
+  if constexpr (kBytes == 16) return (Vec<T>)middle;
+  return (Vec<T>)_mm256_alignr_epi8(middle, a, kBytes);
+}
 #endif
 
 // The lanes of the first half of a and b, or of the second, in turn.
@@ -509,10 +576,24 @@ inline __m512i every_second_of(__m512i a, __m512i b) {
       kBytes == 1 ? _mm512_packus_epi16(half(a), half(b)) : _mm512_packus_epi32(half(a), half(b));
   return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), parts);
 }
+#elif defined(__AVX2__)
+template <int kFrom, int kBytes>
+inline __m256i every_second_of(__m256i a, __m256i b) {
+  const auto half = [](__m256i v) {
+    if constexpr (kFrom && kBytes == 1) return _mm256_srli_epi16(v, 8);
+    if constexpr (kFrom && kBytes == 2) return _mm256_srli_epi32(v, 16);
+    return _mm256_and_si256(v, kBytes == 1 ? _mm256_set1_epi16(0xff) : _mm256_set1_epi32(0xffff));
+  };
+  const __m256i parts =
+      kBytes == 1 ? _mm256_packus_epi16(half(a), half(b)) : _mm256_packus_epi32(half(a), half(b));
+  return _mm256_permute4x64_epi64(parts, 0xd8);
+}
+#endif
+#if defined(__AVX2__)
 #define NDPOOL_EVERY_SECOND(T)                                                           \
   template <int kFrom, int... kLane>                                                     \
   inline Vec<T> every_second(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) { \
-    return (Vec<T>)every_second_of<kFrom, sizeof(T)>((__m512i)a, (__m512i)b);            \
+    return (Vec<T>)every_second_of<kFrom, sizeof(T)>((Integers)a, (Integers)b);          \
   }
 NDPOOL_EVERY_SECOND(int8_t)
 NDPOOL_EVERY_SECOND(uint8_t)
@@ -534,6 +615,8 @@ template <class T, class M>
 inline bool any_true(M found) {
 #if defined(NDPOOL_AVX512)
   return _mm512_test_epi64_mask((__m512i)found, (__m512i)found) != 0;
+#elif defined(__AVX2__)
+  return !_mm256_testz_si256((__m256i)found, (__m256i)found);
 #else
   bool some = false;
   for (int lane = 0; lane < kLanes<T>; ++lane) some |= found[lane] != 0;
@@ -561,9 +644,13 @@ inline auto unordered(Vec<T> a, Vec<T> b) {
 }
 template <class M>
 inline bool any(M found) {
+#if defined(__AVX2__) && !defined(NDPOOL_AVX512)
+  return !_mm256_testz_si256((__m256i)found, (__m256i)found);
+#else
   bool some = false;
   for (size_t lane = 0; lane < sizeof(M) / sizeof(found[0]); ++lane) some |= found[lane] != 0;
   return some;
+#endif
 }
 #if defined(NDPOOL_AVX512)
 template <>
@@ -591,7 +678,127 @@ inline Vec<T> load_masked(const T* from, uint64_t bits, T low) {
     return (Vec<T>)_mm512_mask_loadu_epi64(others, static_cast<__mmask8>(bits), from);
   }
 }
+#elif defined(__AVX2__)
+template <>
+inline auto unordered<float>(Vec<float> a, Vec<float> b) {
+  return (Vec<uint32_t>)_mm256_cmp_ps(a, b, _CMP_UNORD_Q);
+}
+template <>
+inline auto unordered<double>(Vec<double> a, Vec<double> b) {
+  return (Vec<uint64_t>)_mm256_cmp_pd(a, b, _CMP_UNORD_Q);
+}
+
+// Each lane all ones where its bit is set, else zero.
+template <class T>
+inline Vec<Winner<T>> lanes_of(uint64_t bits) {
+  if constexpr (sizeof(T) == 8) {
+    const __m256i each = _mm256_setr_epi64x(1, 2, 4, 8);
+    const __m256i all = _mm256_set1_epi64x(static_cast<int64_t>(bits));
+    return (Vec<Winner<T>>)_mm256_cmpeq_epi64(_mm256_and_si256(all, each), each);
+  } else if constexpr (sizeof(T) == 4) {
+    const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256i all = _mm256_set1_epi32(static_cast<int>(bits));
+    return (Vec<Winner<T>>)_mm256_cmpeq_epi32(_mm256_and_si256(all, each), each);
+  } else if constexpr (sizeof(T) == 2) {
+    const __m256i each = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096,
+                                           8192, 16384, -32768);
+    const __m256i all = _mm256_set1_epi16(static_cast<int16_t>(bits));
+    return (Vec<Winner<T>>)_mm256_cmpeq_epi16(_mm256_and_si256(all, each), each);
+  } else {
+    const __m256i places = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                              0x0303030303030303);
+    const __m256i each = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
+    const __m256i all = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), places);
+    return (Vec<Winner<T>>)_mm256_cmpeq_epi8(_mm256_and_si256(all, each), each);
+  }
+}
+
+// The lanes whose bits are set, nothing before the first and behind the last is read; `low` in the
+// others. A lane of four bytes or more can be left out by itself.
+template <class T>
+inline Vec<T> load_masked(const T* from, uint64_t bits, T low) {
+  const Vec<Winner<T>> lanes = lanes_of<T>(bits);
+  Vec<T> cells;
+  if constexpr (sizeof(T) == 8) {
+    cells = (Vec<T>)_mm256_maskload_epi64(reinterpret_cast<const long long*>(from), (__m256i)lanes);
+  } else if constexpr (sizeof(T) == 4) {
+    cells = (Vec<T>)_mm256_maskload_epi32(reinterpret_cast<const int*>(from), (__m256i)lanes);
+  } else {
+    T some[kLanes<T>];
+    const auto few = static_cast<uint32_t>(bits << (32 - kLanes<T>));  // the last lane's comes last
+    if (few == 0) return broadcast(low);
+    const int lo = __builtin_ctz(few) - (32 - kLanes<T>), hi = kLanes<T> - __builtin_clz(few);
+    copy_some(some + lo, from + lo, hi - lo);
+    cells = load(some);
+  }
+  return (Vec<T>)(((Vec<Winner<T>>)cells & lanes) | ((Vec<Winner<T>>)broadcast(low) & ~lanes));
+}
 #endif
+
+// The first lanes, one at least, as bits.
+inline uint64_t first_bits(int64_t lanes) { return ~uint64_t{0} >> (lanes < 64 ? 64 - lanes : 0); }
+// Lanes [lo, hi) as bits; lo and hi may lie anywhere.
+inline uint64_t bits_between(int64_t lo, int64_t hi) {
+  const auto below = [](int64_t n) {
+    return n >= 64 ? ~uint64_t{0} : n > 0 ? (uint64_t{1} << n) - 1 : 0;
+  };
+  return below(hi) & ~below(lo);
+}
+
+#if defined(__AVX2__) && !defined(NDPOOL_AVX512)
+// Those of the values whose bits are set, one after the other from some first one on.
+template <class T>
+inline void store_first(T* to, const T* values, int64_t lanes, uint64_t bits) {
+  const uint64_t all = ~uint64_t{0} >> (64 - lanes);
+  bits &= all;
+  if (bits == all) {  // of known size
+    copy_some(to, values, lanes);
+  } else if (bits & 1) {
+    copy_some(to, values, __builtin_ctzll(~bits));
+  } else {
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      if (bits >> lane & 1) to[lane] = values[lane];
+    }
+  }
+}
+template <int kBytes>
+inline void put_some(uint8_t* to, __m128i bytes, uint64_t bits) {
+  constexpr uint64_t kAll = (uint64_t{1} << kBytes) - 1;
+  if ((bits & kAll) == kAll) {
+    std::memcpy(to, &bytes, kBytes);
+  } else {
+    uint8_t all[16];
+    std::memcpy(all, &bytes, sizeof all);
+    store_first(to, all, kBytes, bits);
+  }
+}
+#endif
+
+// Store the lanes whose bits are set.
+template <class T>
+inline void store_some(T* to, Vec<T> v, uint64_t bits) {
+#if defined(NDPOOL_AVX512)
+  if constexpr (sizeof(T) == 1) {
+    _mm512_mask_storeu_epi8(to, bits, (__m512i)v);
+  } else if constexpr (sizeof(T) == 2) {
+    _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(bits), (__m512i)v);
+  } else if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_epi32(to, static_cast<__mmask16>(bits), (__m512i)v);
+  } else {
+    _mm512_mask_storeu_epi64(to, static_cast<__mmask8>(bits), (__m512i)v);
+  }
+#elif defined(__AVX2__)
+  T all[kLanes<T>];
+  store(all, v);
+  store_first(to, all, kLanes<T>, bits);
+#else
+  T all[kLanes<T>];
+  store(all, v);
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    if (bits >> lane & 1) to[lane] = all[lane];
+  }
+#endif
+}
 
 // Store the winners whose bits are set, each as a byte.
 template <class T>
@@ -606,6 +813,24 @@ inline void store_bytes(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
     _mm512_mask_cvtepi32_storeu_epi8(to, static_cast<__mmask16>(bits), v);
   } else {
     _mm512_mask_cvtepi64_storeu_epi8(to, static_cast<__mmask8>(bits), v);
+  }
+#elif defined(__AVX2__)
+  const auto v = (__m256i)winners;
+  if constexpr (sizeof(T) == 1) {
+    store_some(to, winners, bits);
+  } else if constexpr (sizeof(T) == 2) {
+    const __m128i low = _mm256_castsi256_si128(v), high = _mm256_extracti128_si256(v, 1);
+    put_some<16>(to, _mm_packus_epi16(low, high), bits);
+  } else {
+    constexpr int kNone = -1, k = static_cast<int>(sizeof(T));
+    const __m256i first = k == 4 ? _mm256_setr_epi32(0x0c080400, kNone, kNone, kNone, 0x0c080400,
+                                                     kNone, kNone, kNone)
+                                 : _mm256_setr_epi32(0xffff0800, kNone, kNone, kNone, 0x0800ffff,
+                                                     kNone, kNone, kNone);
+    const __m256i bytes = _mm256_shuffle_epi8(v, first);
+    const __m128i low = _mm256_castsi256_si128(bytes), high = _mm256_extracti128_si256(bytes, 1);
+    if constexpr (k == 4) put_some<8>(to, _mm_unpacklo_epi32(low, high), bits);
+    if constexpr (k == 8) put_some<4>(to, _mm_or_si128(low, high), bits);
   }
 #else
   for (int lane = 0; lane < kLanes<T>; ++lane) {
@@ -631,39 +856,18 @@ inline void store_winners(uint16_t* to, Vec<Winner<T>> winners, uint64_t bits) {
     _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(bits), v);
   }
 }
-#endif
-
-// The first lanes, one at least, as bits.
-inline uint64_t first_bits(int64_t lanes) { return ~uint64_t{0} >> (lanes < 64 ? 64 - lanes : 0); }
-// Lanes [lo, hi) as bits; lo and hi may lie anywhere.
-inline uint64_t bits_between(int64_t lo, int64_t hi) {
-  const auto below = [](int64_t n) {
-    return n >= 64 ? ~uint64_t{0} : n > 0 ? (uint64_t{1} << n) - 1 : 0;
-  };
-  return below(hi) & ~below(lo);
-}
-
-// Store the lanes whose bits are set.
+#elif defined(__AVX2__)
 template <class T>
-inline void store_some(T* to, Vec<T> v, uint64_t bits) {
-#if defined(NDPOOL_AVX512)
-  if constexpr (sizeof(T) == 1) {
-    _mm512_mask_storeu_epi8(to, bits, (__m512i)v);
-  } else if constexpr (sizeof(T) == 2) {
-    _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(bits), (__m512i)v);
-  } else if constexpr (sizeof(T) == 4) {
-    _mm512_mask_storeu_epi32(to, static_cast<__mmask16>(bits), (__m512i)v);
-  } else {
-    _mm512_mask_storeu_epi64(to, static_cast<__mmask8>(bits), (__m512i)v);
-  }
-#else
-  T all[kLanes<T>];
-  store(all, v);
-  for (int lane = 0; lane < kLanes<T>; ++lane) {
-    if (bits >> lane & 1) to[lane] = all[lane];
-  }
-#endif
+inline void store_winners(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
+  store_bytes<T>(to, winners, bits);
 }
+template <class T>
+inline void store_winners(uint16_t* to, Vec<Winner<T>> winners, uint64_t bits) {
+  uint16_t pairs[kLanes<T>];
+  for (int lane = 0; lane < kLanes<T>; ++lane) pairs[lane] = static_cast<uint16_t>(winners[lane]);
+  store_first(to, pairs, kLanes<T>, bits);
+}
+#endif
 
 // The first `count` of these winners, fewer than the lanes of T, and zeros.
 template <class T>
@@ -725,15 +929,6 @@ inline Vec<uint16_t> high_product(Vec<uint16_t> a, Vec<uint16_t> b) {  // a * b 
 // decides. With AVX-512 the rest is one step that overlaps the one before; a masked one only where
 // there was none, because what a masked store wrote has to reach the cache before it can be read.
 
-template <int kBytes>
-inline void copy_ends(char* to, const char* from, int64_t bytes) {  // kBytes <= bytes <= 2 * kBytes
-  char head[kBytes], tail[kBytes];
-  std::memcpy(head, from, kBytes);
-  std::memcpy(tail, from + bytes - kBytes, kBytes);
-  std::memcpy(to, head, kBytes);
-  std::memcpy(to + bytes - kBytes, tail, kBytes);
-}
-
 // Rows of a few vectors are not worth the call of memcpy.
 template <class T>
 __attribute__((always_inline)) inline void copy_run(T* to, const T* from, int64_t count) {
@@ -749,14 +944,8 @@ __attribute__((always_inline)) inline void copy_run(T* to, const T* from, int64_
     std::memcpy(target + bytes - V, source + bytes - V, V);
   } else if (bytes >= 32) {
     copy_ends<32>(target, source, bytes);
-  } else if (bytes >= 16) {
-    copy_ends<16>(target, source, bytes);
-  } else if (bytes >= 8) {
-    copy_ends<8>(target, source, bytes);
-  } else if (bytes >= 4) {
-    copy_ends<4>(target, source, bytes);
   } else {
-    for (int64_t i = 0; i < bytes; ++i) target[i] = source[i];
+    copy_some(target, source, bytes);
   }
 }
 

@@ -7,7 +7,7 @@
 #include "direct.h"
 #include "fold.h"
 
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
 
 namespace ndpool {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "element.h"
 
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
 
 namespace ndpool {
 namespace {
@@ -23,9 +23,9 @@ struct Sorted {
   template <bool kWinners, int kKernel>
   static inline Best<T> across(const Best<T>& low, const Best<T>& high, const Best<T>& behind) {
     Best<T> best = every<0, kWinners>(low, high);
-    Best<T> third{next_lanes(best.value, behind.value), {}};
+    Best<T> third{shifted_lanes<1, T>(best.value, behind.value), {}};
     if constexpr (kWinners) {
-      third.winner = next_lanes(best.winner, behind.winner) + broadcast(Number{2});
+      third.winner = shifted_lanes<1, Number>(best.winner, behind.winner) + broadcast(Number{2});
     }
     Best<T> second = every<1, kWinners>(low, high);
     if constexpr (kWinners) second.winner += broadcast(Number{1});
@@ -42,27 +42,29 @@ struct Sorted {
     return of;
   }
 
-  // The lanes from the second on, behind them the first one of `next`.
-  template <class V>
-  static inline V next_lanes(V of, V next) {
-    if constexpr (sizeof(T) == 4) return (V)_mm512_alignr_epi32((__m512i)next, (__m512i)of, 1);
-    if constexpr (sizeof(T) == 8) return (V)_mm512_alignr_epi64((__m512i)next, (__m512i)of, 1);
-  }
-
   // Of equal cells the one with the lower number, be it in a column further on.
   template <bool kWinners>
   static inline void take(Best<T>& best, const Best<T>& next) {
     if constexpr (kWinners) {
+#if defined(NDPOOL_AVX512)
       auto wins = earlier(next.winner, best.winner);
       wins = same_mask(wins, next.value, best.value);
       wins |= above_mask(next.value, best.value);  // | alone would make an int
       best.value = (Vec<T>)pick(wins, (Vec<Number>)next.value, (Vec<Number>)best.value);
       best.winner = pick(wins, next.winner, best.winner);
+#else
+      using Bits = Vec<std::make_signed_t<Number>>;
+      const auto before = (Bits)next.winner < (Bits)best.winner;
+      const Bits wins = ((Bits)(next.value == best.value) & before) | (next.value > best.value);
+      best.value = wins ? next.value : best.value;
+      best.winner = wins ? next.winner : best.winner;
+#endif
     } else {
       best.value = greater<T>(next.value, best.value);
     }
   }
 
+#if defined(NDPOOL_AVX512)
   static inline auto above_mask(Vec<T> a, Vec<T> b) {
     if constexpr (std::is_floating_point_v<T>) return above<T>(a, b);
     if constexpr (std::is_same_v<T, int32_t>) {
@@ -93,6 +95,7 @@ struct Sorted {
       return _mm512_mask_cmpeq_epi64_mask(of, (__m512i)a, (__m512i)b);
     }
   }
+#endif
 };
 
 }  // namespace

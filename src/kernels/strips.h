@@ -6,7 +6,7 @@
 
 #include "direct.h"
 
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
 
 namespace ndpool {
 namespace {
