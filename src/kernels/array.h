@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "work.h"
+
 namespace ndpool {
 namespace {
 
@@ -26,6 +28,15 @@ class Array {
   const npy_intp* shape() const { return PyArray_DIMS(array_); }
   int64_t itemsize() const { return PyArray_ITEMSIZE(array_); }
   int64_t step(int axis) const { return PyArray_STRIDE(array_, axis) / itemsize(); }
+  Extent extent() const {
+    const char* begin = PyArray_BYTES(array_);
+    const char* end = begin + itemsize();
+    for (int i = 0; i < ndim(); ++i) {
+      const npy_intp reach = (shape()[i] - 1) * PyArray_STRIDE(array_, i);
+      reach < 0 ? begin += reach : end += reach;
+    }
+    return {begin, end};
+  }
   bool contiguous() const { return PyArray_IS_C_CONTIGUOUS(array_); }
   // Whether its elements stand at whole steps from an aligned place, as the kernels read them.
   bool aligned() const {

@@ -189,6 +189,7 @@ class Pooling {
     if (cells(y_shape_) == 0) return true;
     Work work = arranged_busy(steps_of(x), y_steps_);
     work.source = x.data();
+    work.cells_of_source = x.extent();
     work.result = y;
     work.winners = winners;
     const int64_t bytes = cells(shape_) * x.itemsize() +
@@ -209,6 +210,9 @@ class Pooling {
     work.source = dy.data();
     work.result = dx;
     work.winners = const_cast<void*>(winners);  // only read
+    work.cells_of_source = dy.extent();
+    const auto* first = static_cast<const char*>(winners);
+    work.cells_of_winners = {first, first + cells(y_shape_) * work.winner_bytes};
     const int64_t bytes =
         cells(shape_) * dy.itemsize() + cells(y_shape_) * (dy.itemsize() + work.winner_bytes);
     work.past_cache = bytes >= kPastCache;

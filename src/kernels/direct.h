@@ -129,6 +129,11 @@ class Direct {
         winners_out_(around_ && work.winners) {
     const Axis& rows = work.axis[last_ > 0 ? last_ - 1 : 0];
     if (last_ > 0) new_rows_ = least(rows.stride, 4);
+    int64_t outputs = 1;
+    for (int a = last_; a >= 0; --a) {
+      dense_ &= work.axis[a].y_step == outputs;
+      outputs *= work.axis[a].out;
+    }
     const int64_t row = rows.x_step * int64_t{sizeof(S)};
     const int64_t ahead = last_ > 0 ? ahead_of_rows(rows, row) : 0;
     const bool one_run = ahead > 0 && rows.x_step == along_.n;
@@ -145,12 +150,17 @@ class Direct {
     }
     start_ = begin_[last_] * 2 - along_.before;
     const int64_t step = 2 * L, reach = (along_.kernel - 1) * along_.dilation + step;
-    int64_t e = 0, start = start_;
+    int64_t e = 0, cut = 0, start = start_;
     for (int64_t o = 0; o < count_[last_]; o += L, start += step) {
       if (start < 0 || start + reach > along_.n || o + L > count_[last_])
         list(edges_[e++], o, start);
+      const int64_t windows = least(L, count_[last_] - o);
+      if (start < 0 || start + reach - 2 * (L - windows) - 1 > along_.n) {
+        cut_edges_[cut] = edges_[e - 1];
+        cut_edges_[cut++].store = ~uint64_t{0};
+      }
     }
-    edges_[e].at = INT64_MAX;
+    edges_[e].at = cut_edges_[cut].at = INT64_MAX;
     rows_ = 0;
   }
 
@@ -158,6 +168,7 @@ class Direct {
   bool write(const Walk& walk) {
     in_order_ = true;
     const int64_t y = walk.y + begin_[last_] * along_.y_step;
+    if (dense_) y_end_ = walk.y + (begin_[0] + count_[0]) * work_.axis[0].y_step;
     axis(0, static_cast<const S*>(work_.source) + walk.x, y);
     return in_order_;
   }
@@ -165,6 +176,7 @@ class Direct {
  private:
   static constexpr int L = kLanes<T>;
   static constexpr bool kFloats = std::is_floating_point_v<T>;
+  static constexpr bool kWholeEnds = kVectorBytes < 64;  // else masks cost little
   using Pairs = std::conditional_t<sizeof(T) <= 2, Packed<T>, Sorted<T>>;  // of columns
   // Plans let no window reach further than 64 bytes, which are four vectors or fewer.
   static constexpr int kMostEdges = 12;
@@ -222,7 +234,10 @@ class Direct {
       ask_plane_ = rows_ > in_plane ? offset_[in_plane] + ahead_ : 0;
     }
     ask_ = offset_[0] + ahead_;
+    first_offset_ = last_offset_ = offset_[0];
     for (int64_t r = 0; r < rows_; ++r) {
+      first_offset_ = least(first_offset_, offset_[r]);
+      last_offset_ = most(last_offset_, offset_[r]);
       add_[r] *= along_.kernel;
       numbers_[r] = Pairs::numbers(add_[r]);
     }
@@ -230,6 +245,7 @@ class Direct {
 
   __attribute__((always_inline)) inline void row(const S* x, int64_t y) {
     if (rows_ == 0) list_rows();
+    look_at_ends(x + start_, y);
     S* to = static_cast<S*>(work_.result) + y;
     uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
     if (around_) {
@@ -278,6 +294,18 @@ class Direct {
     }
   }
 
+  // Of a row: whether all its vectors may be read as a whole, and whether the last of its outputs as
+  // well may be a whole vector, as the next row writes again what is beyond.
+  void look_at_ends(const S* x, int64_t y) {
+    edge_ = edges_;
+    if constexpr (kWholeEnds) {
+      const int64_t outputs = ceil_div(count_[last_], L) * L;
+      const int64_t reach = (along_.kernel - 1) * along_.dilation + 2 * outputs;
+      readable_ = work_.cells_of_source.has(x + first_offset_, x + last_offset_ + reach);
+      if (readable_ && (around_ || y + outputs <= y_end_)) edge_ = cut_edges_;
+    }
+  }
+
   // Where to make a part of a result that no cache holds.
   template <class R>
   static __attribute__((noinline)) R* around(Stream& out, R* there, int64_t count) {
@@ -309,7 +337,7 @@ class Direct {
   // rows.
   template <bool kClean, bool kWinners, int kKernel, int kRows>
   inline bool vectors(const S* x, S* to, uint8_t* winners) const {
-    const Edge<T>* edge = edges_;
+    const Edge<T>* edge = edge_;
     const int64_t count = count_[last_];
     Seen<S, T> seen;
     for (int64_t o = 0; o < count; o += L, x += 2 * L) {
@@ -336,7 +364,7 @@ class Direct {
   // columns of each window.
   template <bool kWinners, int kKernel, int kRows>
   inline bool by_columns(const S* x, S* to, uint8_t* winners) {
-    const Edge<T>* edge = edges_;
+    const Edge<T>* edge = edge_;
     const int64_t count = count_[last_];
     Seen<S, T> seen;
     Columns here = columns<kWinners, kRows>(x, 0, *edge, seen), next{};
@@ -482,8 +510,11 @@ class Direct {
   template <bool kClean, bool kEdge>
   inline Pair cells(const S* from, const uint64_t* bits, Seen<S, T>& seen) const {
     const auto some = [&](const S* at, uint64_t inside) {
-      if constexpr (kEdge) return load_some<S, T>(at, inside, low_);
-      return load_cells<S, T>(at);
+      if constexpr (!kEdge) return load_cells<S, T>(at);
+      if constexpr (kWholeEnds) {
+        if (readable_) return only<T>(inside, load_cells<S, T>(at), low_);
+      }
+      return load_some<S, T>(at, inside, low_);
     };
     const Pair both{some(from, bits[0]), some(from + L, bits[1])};
     if constexpr (kClean) seen.look(both.low, both.high);
@@ -504,8 +535,14 @@ class Direct {
   int64_t ahead_;                          // cells, of ask_ahead
   int64_t ahead_cells_, ahead_row_;        // there, cells for an output and bytes to the next
   Edge<T> edges_[kMostEdges + 1];          // the last is nowhere
+  Edge<T> cut_edges_[kMostEdges + 1];      // those of them where windows reach out of the row
+  const Edge<T>* edge_ = nullptr;          // the first that counts in the row at hand
+  bool readable_ = false;                  // that row, as a whole
+  bool dense_ = true;                      // outputs of an outer cell follow each other
+  int64_t y_end_ = 0;                      // then, of those of the tile
   int64_t lo_[kMostAxes], hi_[kMostAxes];  // taps inside the input, of the row at hand
   int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed
+  int64_t first_offset_ = 0, last_offset_ = 0;
   int64_t ask_ = 0, ask_plane_ = 0;  // how far ahead, from a window; in its second plane, if any
   decltype(Pairs::numbers(0)) numbers_[kMostRows];
   bool signed_zeros_ = false;  // -0.0 was seen

@@ -611,7 +611,7 @@ class Spread {
       const T* dy = static_cast<const T*>(work_.source) + y;
       const uint8_t* winners = static_cast<const uint8_t*>(work_.winners) + winner;
       const Vec<Winner<T>> wanted = pair_of(tap);
-      const auto block = [&](int64_t o) {
+      const auto block = [&](int64_t o) __attribute__((always_inline)) {
         const Vec<T> values = load(dy + o);
         const Vec<Winner<T>> from = widen_winners<T>(winners + o);
         store(to + 2 * o, as_sum<E, T>(from_pairs<T, 0>(values, from, wanted)));

@@ -71,7 +71,7 @@ const Kernels NDPOOL_ISA = {
      stacked<int16_t, int16_t>, stacked<uint16_t, uint16_t>, stacked<int32_t, int32_t>,
      stacked<uint32_t, uint32_t>, stacked<int64_t, int64_t>, stacked<uint64_t, uint64_t>,
      stacked<Half, float>, stacked<Brain, float>, stacked<float, float>, stacked<double, double>},
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
     {shifts<uint8_t, uint8_t>, shifts<int8_t, int8_t>, shifts<uint8_t, uint8_t>,
      shifts<int16_t, int16_t>, shifts<uint16_t, uint16_t>, shifts<int32_t, int32_t>,
      shifts<uint32_t, uint32_t>, shifts<int64_t, int64_t>, shifts<uint64_t, uint64_t>,

@@ -78,6 +78,8 @@ class Pairs {
         kernel_(along_.kernel),
         one_(work.axes == 2),
         planes_(work, plan, work.axes - 2, scratch),
+        cells_of_dy_(work.cells_of_source),
+        cells_of_winners_(work.cells_of_winners),
         out_(work.past_cache && down_.x_step == along_.n && along_.n >= kWideEnough) {
     last_ = masks(most(0, pairs(along_) - L));
     int64_t outputs = 1;
@@ -121,6 +123,7 @@ class Pairs {
  private:
   static constexpr int64_t L = kLanes<T>;
   static constexpr int64_t kWideEnough = 32;  // cells of a row, to go around the cache
+  static constexpr bool kBlends = kVectorBytes < 64;  // sooner than to leave lanes out
 
   // A vector of pairs along the last axis, from the pair `at` on: which of their left outputs there
   // are, and which of the right ones.
@@ -135,16 +138,23 @@ class Pairs {
 
   // Those outputs, and their winners counted from the plane's first.
   using Outputs = PairOutputs<T>;
-  // kLeft: the left ones are asked for.
+  // kLeft: the left ones are asked for. readable: so are all, but what they won does not count.
   template <bool kMasked, bool kLeft>
   static inline Outputs outputs(const S* dy, const uint8_t* winners, uint64_t left, uint64_t right,
-                                uint8_t first) {
-    const auto values = [](const S* from, uint64_t bits) {
-      if constexpr (kMasked) return load_some<S, T>(from, bits, T{});
+                                uint8_t first, bool readable) {
+    const auto values = [readable](const S* from, uint64_t bits) {
+      if constexpr (kMasked) {
+        if (!readable) return load_some<S, T>(from, bits, T{});
+      }
       return load_summands<S, T>(from);
     };
-    const auto won = [first](const uint8_t* from, uint64_t bits) {
-      if constexpr (kMasked) return Lanes<T>::bytes(from, bits) - first;
+    const auto won = [first, readable](const uint8_t* from, uint64_t bits) {
+      if constexpr (kMasked) {
+#if !defined(NDPOOL_AVX512)
+        if (readable) return (Lanes<T>::bytes(from) - first) | ~Lanes<T>::among(bits);
+#endif
+        return Lanes<T>::bytes(from, bits) - first;
+      }
       return Lanes<T>::bytes(from) - first;
     };
     Outputs of{};
@@ -162,8 +172,12 @@ class Pairs {
                    int64_t begin, int64_t end) {
     const int64_t n = along_.n, last = last_.at;
     const S* dx_end = dx + least(2 * end, down_.n) * down_.x_step;
-    int64_t farthest = 0;  // of the planes
-    for (int64_t p = 0; !kOne && p < count; ++p) farthest = most(farthest, planes[p].y);
+    Asked nearest{}, farthest{};  // of the planes
+    for (int64_t p = 0; !kOne && p < count; ++p) {
+      const Asked& plane = planes[p];
+      nearest = {least(nearest.y, plane.y), least(nearest.winner, plane.winner), 0};
+      farthest = {most(farthest.y, plane.y), most(farthest.winner, plane.winner), 0};
+    }
     for (int64_t pair = begin; pair < end; ++pair) {
       const int64_t upper = pair + upper_;
       const bool has_upper = upper >= 0 && upper < down_.out;
@@ -177,8 +191,14 @@ class Pairs {
       // written there is written again.
       const int64_t beyond = 2 * (last + L);
       const bool free = two && (last == 0 || beyond <= n) &&
-                        above + farthest + down_.y_step + last + L < dy_end_ &&
+                        above + farthest.y + down_.y_step + last + L < dy_end_ &&
                         to + down_.x_step + beyond <= dx_end;
+      const bool readable =
+          kBlends &&
+          cells_of_dy_.has(above + nearest.y + least(0, down_.y_step),
+                           above + farthest.y + most(0, down_.y_step) + last + L + 1) &&
+          cells_of_winners_.has(above_won + nearest.winner,
+                                above_won + farthest.winner + down_.winner_step + last + L + 1);
       to = out_.at(to, two ? 2 * n : n);
       S* next = two ? to + down_.x_step : nullptr;
       const auto block = [&](const Masks& masks, auto masked) __attribute__((always_inline)) {
@@ -194,11 +214,11 @@ class Pairs {
           const auto from = static_cast<uint8_t>(kOne ? 0 : planes[p].tap);
           const Outputs low = outputs<kMasked, kLeft>(y + down_.y_step, won + down_.winner_step,
                                                       has_lower ? masks.left : 0,
-                                                      has_lower ? masks.right : 0, from);
+                                                      has_lower ? masks.right : 0, from, readable);
           Outputs high{};
           if constexpr (kKernel == 3) {
             high = outputs<kMasked, kLeft>(y, won, has_upper ? masks.left : 0,
-                                           has_upper ? masks.right : 0, from);
+                                           has_upper ? masks.right : 0, from, readable);
           }
           add_pairs<kKernel, kEven>(sums, high, low, tap_);
         }
@@ -225,6 +245,7 @@ class Pairs {
   const int64_t kernel_;        // of both axes
   const bool one_;              // there are no other axes
   const AskedRows<S> planes_;   // along the other axes
+  const Extent cells_of_dy_, cells_of_winners_;
   const S* dy_end_ = nullptr;   // of all outputs, where they lie side by side
   Stream out_;
   Masks last_;       // of the last vector of pairs

@@ -6,9 +6,9 @@
 // AVX-512 alone has what it takes.
 #pragma once
 
-#include "stretches.h"
+#include "direct.h"
 
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
 
 namespace ndpool {
 namespace {
@@ -16,6 +16,7 @@ namespace {
 // The lanes of `a` where the bits are off, of `b` where they are on.
 template <class V>
 inline V select(uint64_t bits, V b, V a) {
+#if defined(NDPOOL_AVX512)
   constexpr int kBytes = sizeof(a[0]);
   const auto on = (__m512i)b, off = (__m512i)a;
   if constexpr (kBytes == 1) return (V)_mm512_mask_mov_epi8(off, bits, on);
@@ -26,6 +27,10 @@ inline V select(uint64_t bits, V b, V a) {
     return (V)_mm512_mask_mov_epi32(off, static_cast<__mmask16>(bits), on);
   }
   if constexpr (kBytes == 8) return (V)_mm512_mask_mov_epi64(off, static_cast<__mmask8>(bits), on);
+#else
+  using Lane = std::decay_t<decltype(a[0])>;
+  return (V)_mm256_blendv_epi8((__m256i)a, (__m256i)b, (__m256i)lanes_of<Lane>(bits));
+#endif
 }
 
 template <class S, class T>
@@ -168,7 +173,7 @@ class Shifts {
     return last ? go(no, yes) : go(no, no);
   }
 
-  static constexpr int64_t kMaskLanes = kLanes<T>;
+  static constexpr int64_t kMaskLanes = 64 / static_cast<int64_t>(sizeof(S));  // as plans have them
   static constexpr uint64_t kAll = ~uint64_t{0};
 
   const Work& work_;

@@ -279,6 +279,33 @@ inline void copy_some(T* to, const T* from, int64_t count) {
   }
 }
 
+#if defined(__AVX2__) && !defined(NDPOOL_AVX512)
+// Each lane all ones where its bit is set, else zero.
+template <class T>
+inline Vec<Winner<T>> lanes_of(uint64_t bits) {
+  if constexpr (sizeof(T) == 8) {
+    const __m256i each = _mm256_setr_epi64x(1, 2, 4, 8);
+    const __m256i all = _mm256_set1_epi64x(static_cast<int64_t>(bits));
+    return (Vec<Winner<T>>)_mm256_cmpeq_epi64(_mm256_and_si256(all, each), each);
+  } else if constexpr (sizeof(T) == 4) {
+    const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256i all = _mm256_set1_epi32(static_cast<int>(bits));
+    return (Vec<Winner<T>>)_mm256_cmpeq_epi32(_mm256_and_si256(all, each), each);
+  } else if constexpr (sizeof(T) == 2) {
+    const __m256i each = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096,
+                                           8192, 16384, -32768);
+    const __m256i all = _mm256_set1_epi16(static_cast<int16_t>(bits));
+    return (Vec<Winner<T>>)_mm256_cmpeq_epi16(_mm256_and_si256(all, each), each);
+  } else {
+    const __m256i places = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                              0x0303030303030303);
+    const __m256i each = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
+    const __m256i all = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), places);
+    return (Vec<Winner<T>>)_mm256_cmpeq_epi8(_mm256_and_si256(all, each), each);
+  }
+}
+#endif
+
 // A vector's lanes of T, whose winners stand beside them in bytes, and one winner to look for.
 template <class T>
 class Lanes {
@@ -348,6 +375,15 @@ class Lanes {
     Bytes found;
     std::memcpy(&found, some, kBytes);
     return found;
+  }
+#endif
+#if defined(__AVX2__)
+  // All ones in the lanes whose bits are set, else zero.
+  static Bytes among(uint64_t bits) {
+    const Vec<uint8_t> all = lanes_of<uint8_t>(bits);
+    Bytes first;
+    std::memcpy(&first, &all, kBytes);
+    return first;
   }
 #endif
   Vec<T> add_where_equal(Bytes bytes, Vec<T> values, Vec<T> sum) const {
@@ -511,6 +547,13 @@ inline Vec<T> interleaved_lanes(Vec<T> a, Vec<T> b, std::integer_sequence<int, k
   constexpr int L = kLanes<T>;
   return __builtin_shufflevector(a, b, (kLane % 2 * L + kHalf * L / 2 + kLane / 2)...);
 }
+// The same within each 16 bytes.
+template <class T, int kHalf, int... kLane>
+inline Vec<T> zipped_lanes(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
+  constexpr int L = kLanes<T>, kFew = 16 / static_cast<int>(sizeof(T));
+  return __builtin_shufflevector(
+      a, b, (kLane % 2 * L + kLane / kFew * kFew + kHalf * kFew / 2 + kLane % kFew / 2)...);
+}
 template <class T, int kHalf>
 inline Vec<T> interleaved(Vec<T> a, Vec<T> b) {
 #if defined(NDPOOL_AVX512)
@@ -522,17 +565,15 @@ inline Vec<T> interleaved(Vec<T> a, Vec<T> b) {
     const __m512i order = _mm512_setr_epi64(k, k + 1, k + 8, k + 9, k + 2, k + 3, k + 10, k + 11);
     return (Vec<T>)_mm512_permutex2var_epi64(low, order, high);
   }
+#elif defined(__AVX2__)
+  constexpr std::make_integer_sequence<int, kLanes<T>> lanes{};
+  const auto low = (__m256i)zipped_lanes<T, 0>(a, b, lanes);
+  const auto high = (__m256i)zipped_lanes<T, 1>(a, b, lanes);
+  return (Vec<T>)_mm256_permute2x128_si256(low, high, kHalf ? 0x31 : 0x20);
 #endif
   return interleaved_lanes<T, kHalf>(a, b, std::make_integer_sequence<int, kLanes<T>>{});
 }
 
-// The same within each 16 bytes.
-template <class T, int kHalf, int... kLane>
-inline Vec<T> zipped_lanes(Vec<T> a, Vec<T> b, std::integer_sequence<int, kLane...>) {
-  constexpr int L = kLanes<T>, kFew = 16 / static_cast<int>(sizeof(T));
-  return __builtin_shufflevector(
-      a, b, (kLane % 2 * L + kLane / kFew * kFew + kHalf * kFew / 2 + kLane % kFew / 2)...);
-}
 template <class T>
 inline void zip(Vec<uint16_t>& a, Vec<uint16_t>& b) {
   constexpr std::make_integer_sequence<int, kLanes<T>> lanes;
@@ -579,6 +620,16 @@ inline __m512i every_second_of(__m512i a, __m512i b) {
 #elif defined(__AVX2__)
 template <int kFrom, int kBytes>
 inline __m256i every_second_of(__m256i a, __m256i b) {
+  constexpr int kInOrder = 0xd8;
+  if constexpr (kBytes == 4) {
+    const __m256 x = _mm256_castsi256_ps(a), y = _mm256_castsi256_ps(b);
+    const __m256 parts = _mm256_shuffle_ps(x, y, kFrom ? 0xdd : 0x88);
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(parts), kInOrder);
+  }
+  if constexpr (kBytes == 8) {
+    const __m256i parts = kFrom ? _mm256_unpackhi_epi64(a, b) : _mm256_unpacklo_epi64(a, b);
+    return _mm256_permute4x64_epi64(parts, kInOrder);
+  }
   const auto half = [](__m256i v) {
     if constexpr (kFrom && kBytes == 1) return _mm256_srli_epi16(v, 8);
     if constexpr (kFrom && kBytes == 2) return _mm256_srli_epi32(v, 16);
@@ -586,7 +637,7 @@ inline __m256i every_second_of(__m256i a, __m256i b) {
   };
   const __m256i parts =
       kBytes == 1 ? _mm256_packus_epi16(half(a), half(b)) : _mm256_packus_epi32(half(a), half(b));
-  return _mm256_permute4x64_epi64(parts, 0xd8);
+  return _mm256_permute4x64_epi64(parts, kInOrder);
 }
 #endif
 #if defined(__AVX2__)
@@ -599,6 +650,14 @@ NDPOOL_EVERY_SECOND(int8_t)
 NDPOOL_EVERY_SECOND(uint8_t)
 NDPOOL_EVERY_SECOND(int16_t)
 NDPOOL_EVERY_SECOND(uint16_t)
+#if !defined(NDPOOL_AVX512)
+NDPOOL_EVERY_SECOND(int32_t)
+NDPOOL_EVERY_SECOND(uint32_t)
+NDPOOL_EVERY_SECOND(int64_t)
+NDPOOL_EVERY_SECOND(uint64_t)
+NDPOOL_EVERY_SECOND(float)
+NDPOOL_EVERY_SECOND(double)
+#endif
 #undef NDPOOL_EVERY_SECOND
 #endif
 
@@ -688,29 +747,11 @@ inline auto unordered<double>(Vec<double> a, Vec<double> b) {
   return (Vec<uint64_t>)_mm256_cmp_pd(a, b, _CMP_UNORD_Q);
 }
 
-// Each lane all ones where its bit is set, else zero.
+// The lanes whose bits are set; `low` in the others.
 template <class T>
-inline Vec<Winner<T>> lanes_of(uint64_t bits) {
-  if constexpr (sizeof(T) == 8) {
-    const __m256i each = _mm256_setr_epi64x(1, 2, 4, 8);
-    const __m256i all = _mm256_set1_epi64x(static_cast<int64_t>(bits));
-    return (Vec<Winner<T>>)_mm256_cmpeq_epi64(_mm256_and_si256(all, each), each);
-  } else if constexpr (sizeof(T) == 4) {
-    const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    const __m256i all = _mm256_set1_epi32(static_cast<int>(bits));
-    return (Vec<Winner<T>>)_mm256_cmpeq_epi32(_mm256_and_si256(all, each), each);
-  } else if constexpr (sizeof(T) == 2) {
-    const __m256i each = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096,
-                                           8192, 16384, -32768);
-    const __m256i all = _mm256_set1_epi16(static_cast<int16_t>(bits));
-    return (Vec<Winner<T>>)_mm256_cmpeq_epi16(_mm256_and_si256(all, each), each);
-  } else {
-    const __m256i places = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
-                                              0x0303030303030303);
-    const __m256i each = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
-    const __m256i all = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), places);
-    return (Vec<Winner<T>>)_mm256_cmpeq_epi8(_mm256_and_si256(all, each), each);
-  }
+inline Vec<T> only(uint64_t bits, Vec<T> cells, T low) {
+  const Vec<Winner<T>> lanes = lanes_of<T>(bits);
+  return (Vec<T>)(((Vec<Winner<T>>)cells & lanes) | ((Vec<Winner<T>>)broadcast(low) & ~lanes));
 }
 
 // The lanes whose bits are set, nothing before the first and behind the last is read; `low` in the
@@ -731,7 +772,7 @@ inline Vec<T> load_masked(const T* from, uint64_t bits, T low) {
     copy_some(some + lo, from + lo, hi - lo);
     cells = load(some);
   }
-  return (Vec<T>)(((Vec<Winner<T>>)cells & lanes) | ((Vec<Winner<T>>)broadcast(low) & ~lanes));
+  return only(bits, cells, low);
 }
 #endif
 

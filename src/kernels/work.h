@@ -65,6 +65,14 @@ struct Places {
 using FindPlaces = bool (*)(const Places&, const void* winners, int winner_bytes, int64_t from,
                             int64_t count, int32_t* target);
 
+// Where all elements of an array lie.
+struct Extent {
+  const char *begin, *end;
+  bool has(const void* from, const void* to) const {  // all up to there
+    return from >= begin && to <= end;
+  }
+};
+
 struct Work {
   int axes, outers;
   Axis axis[kMostAxes];
@@ -76,6 +84,7 @@ struct Work {
   const void* source;    // forward: x; backward: dy
   void* result;          // forward: y; backward: dx
   void* winners;         // forward: written unless null; backward: read
+  Extent cells_of_source, cells_of_winners;
   int winner_bytes;      // 1, 2, 4 or 8
   FindCells find_cells;  // backward: those with the widest vectors
   FindPlaces find_places;
