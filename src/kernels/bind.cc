@@ -521,7 +521,9 @@ class Pooling {
       return backwards_[key] = plan;
     };
     if (kernels.pieces[kind] && windows_apart(work)) {
-      const auto plan = made(kPieces, [&](auto& p) { return make_pieces(work, bytes, p); });
+      const auto plan = made(kPieces, [&](auto& p) {
+        return make_pieces(work, std::min(lanes, bytes == 2 && lanes == 16 ? 8 : 16), p);
+      });
       if (plan) {
         split_first(work, plan->first_windows);
         return plan;

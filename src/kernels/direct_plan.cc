@@ -620,7 +620,7 @@ void split_first(Work& work, int64_t windows) {
   first.out = windows;
 }
 
-bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
+bool make_pieces(const Work& given, int lanes, BackwardPlan& plan) {
   Work work = given;
   const Axis& first = work.axis[0];
   plan.first_windows = windows_at_once(work);
@@ -628,7 +628,6 @@ bool make_pieces(const Work& given, int element_bytes, BackwardPlan& plan) {
   plan.cells_behind = parts ? (first.n - first.out * first.stride) * first.x_step : 0;
   split_first(work, plan.first_windows);
   if (cells_of(work) > kMostPieceCells) return false;
-  const int lanes = element_bytes == 8 ? 8 : 16;
   // The output that each cell is in the window of, or -1, and where there.
   struct Place {
     int64_t output, tap;

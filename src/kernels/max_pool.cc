@@ -130,7 +130,7 @@ const Kernels NDPOOL_ISA = {
     {},
 #endif
 // backward: sums of integers are the same for signed and unsigned; bool has none
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
     {nullptr, in_pieces<uint8_t, uint8_t>, in_pieces<uint8_t, uint8_t>,
      in_pieces<uint16_t, uint16_t>, in_pieces<uint16_t, uint16_t>, in_pieces<uint32_t, uint32_t>,
      in_pieces<uint32_t, uint32_t>, in_pieces<uint64_t, uint64_t>, in_pieces<uint64_t, uint64_t>,

@@ -69,7 +69,7 @@ bool make_shifts(const Work& work, int stored_bytes, ForwardPlan& plan);
 // Whether no cell is in two windows, in arrays without gaps.
 bool windows_apart(const Work& work);
 // For backward over such. The plan is for smaller outer cells: see `split_first`. False for others.
-bool make_pieces(const Work& work, int element_bytes, BackwardPlan& plan);
+bool make_pieces(const Work& work, int lanes, BackwardPlan& plan);
 // For backward over runs of neighbouring cells behind the pooled axes. False for others.
 bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan);
 // For backward of windows of 3x3 cells, two apart, along the last two axes; and of 2x2, where cells
