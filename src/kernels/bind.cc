@@ -418,7 +418,8 @@ class Pooling {
     };
     const auto sliding = [&] {
       const int computed = work.winners && wide(kind) ? 2 : bytes;
-      return kernels.sliding[kind] && !(bytes == 2 && wide(kind)) &&
+      const bool large = kernels.vector_bytes == 64 || work.cells >= (bytes == 1 ? 256 : 81);
+      return kernels.sliding[kind] && large && !(bytes == 2 && wide(kind)) &&
              make_sliding(work, computed, 64 / stored_bytes(kind), most_threads.load(), plan);
     };
     if (make_beside(work, bytes, kFewBeside, plan)) {

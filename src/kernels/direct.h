@@ -1,7 +1,9 @@
 // Small windows, folded straight from the user's array into the result, a vector of outputs at a
 // time: with stride 2 along the last axis, the cells at one place of neighbouring windows are two
 // loads and a permutation, so nothing has to be sorted into a tile before. (With stride 1 the tile
-// wins: all its rows make one run.) AVX-512 alone has what it takes: masks for the edges of rows.
+// wins: all its rows make one run.) AVX-512 has masks for the edges of rows. AVX2 has none for
+// bytes and slow ones to store: there, a vector at the edge goes on into the next row wherever the
+// array does, and what is written too much is written again.
 #pragma once
 
 #include "packed.h"
@@ -44,7 +46,7 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
     return pick(some, (Vec<T>)cells, broadcast(low));
   }
 #elif defined(__AVX2__)
-  constexpr uint64_t kAll = (uint64_t{1} << kLanes<T>) - 1;
+  constexpr uint64_t kAll = (uint64_t{1} << kLanes<T>)-1;
   if ((bits & kAll) == kAll) return load_cells<S, T>(from);
   if constexpr (std::is_same_v<S, T>) return load_masked(from, bits, low);
   if constexpr (!std::is_integral_v<S> && std::is_same_v<T, int16_t>) {
@@ -62,6 +64,19 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
 }
 
 #if defined(__AVX2__)
+
+// The same; where all lanes can be read they are, which without masks is much sooner done.
+template <class S, class T>
+inline Vec<T> load_some(const S* from, uint64_t bits, T low, [[maybe_unused]] bool readable) {
+#if !defined(NDPOOL_AVX512)
+  if (readable) {
+    constexpr uint64_t kAll = (uint64_t{1} << kLanes<T>)-1;
+    const Vec<T> cells = load_cells<S, T>(from);
+    return (bits & kAll) == kAll ? cells : only<T>(bits, cells, low);
+  }
+#endif
+  return load_some<S, T>(from, bits, low);
+}
 
 // Whether any of the lanes it was shown is NaN; of halves as integers, not in order.
 template <class S, class T>
@@ -118,7 +133,8 @@ struct Edge {
 template <class S, class T>
 class Direct {
  public:
-  Direct(const Work& work, const Forward& plan)
+  // `end`: of the items that it is to write.
+  Direct(const Work& work, const Forward& plan, int64_t end)
       : work_(work),
         plan_(plan),
         last_(work.axes - 1),
@@ -129,10 +145,18 @@ class Direct {
         winners_out_(around_ && work.winners) {
     const Axis& rows = work.axis[last_ > 0 ? last_ - 1 : 0];
     if (last_ > 0) new_rows_ = least(rows.stride, 4);
+    x_row_ = rows.stride * rows.x_step;
+    y_row_ = rows.y_step;
     int64_t outputs = 1;
+    bool dense = true;
     for (int a = last_; a >= 0; --a) {
-      dense_ &= work.axis[a].y_step == outputs;
+      dense &= work.axis[a].y_step == outputs;
       outputs *= work.axis[a].out;
+    }
+    if (dense) {
+      const Walk last(work, plan, end - 1);
+      const Axis& first = work.axis[0];
+      y_end_ = last.y + least((last.tile[0] + 1) * plan.cut[0].tile, first.out) * first.y_step;
     }
     const int64_t row = rows.x_step * int64_t{sizeof(S)};
     const int64_t ahead = last_ > 0 ? ahead_of_rows(rows, row) : 0;
@@ -168,7 +192,6 @@ class Direct {
   bool write(const Walk& walk) {
     in_order_ = true;
     const int64_t y = walk.y + begin_[last_] * along_.y_step;
-    if (dense_) y_end_ = walk.y + (begin_[0] + count_[0]) * work_.axis[0].y_step;
     axis(0, static_cast<const S*>(work_.source) + walk.x, y);
     return in_order_;
   }
@@ -176,6 +199,7 @@ class Direct {
  private:
   static constexpr int L = kLanes<T>;
   static constexpr bool kFloats = std::is_floating_point_v<T>;
+  static constexpr int64_t kOutputsAtOnce = 512;         // of several rows, at most
   static constexpr bool kWholeEnds = kVectorBytes < 64;  // else masks cost little
   using Pairs = std::conditional_t<sizeof(T) <= 2, Packed<T>, Sorted<T>>;  // of columns
   // Plans let no window reach further than 64 bytes, which are four vectors or fewer.
@@ -197,7 +221,7 @@ class Direct {
   }
 
   NDPOOL_RECURSIVE void axis(int a, const S* x, int64_t y) {
-    if (a == last_) return row(x, y);
+    if (a == last_) return rows(x, y, 1);
     const Axis& along = work_.axis[a];
     int64_t start = begin_[a] * along.stride - along.before;
     y += begin_[a] * along.y_step;
@@ -207,7 +231,9 @@ class Direct {
       lo_[a] = lo;
       hi_[a] = hi;
       if (a + 1 == last_) {
-        row(x + start * along.x_step, y);
+        const int64_t alike = rows_alike(along, o, start);
+        rows(x + start * along.x_step, y, alike);
+        o += alike - 1, start += (alike - 1) * along.stride, y += (alike - 1) * along.y_step;
       } else {
         axis(a + 1, x + start * along.x_step, y);
       }
@@ -243,8 +269,18 @@ class Direct {
     }
   }
 
-  __attribute__((always_inline)) inline void row(const S* x, int64_t y) {
+  // How many rows of outputs, from output o of the next to last axis on, may go together.
+  int64_t rows_alike(const Axis& along, int64_t o, int64_t start) const {
+    const int64_t room = along.n - 1 - start - (along.kernel - 1) * along.dilation;
+    if (start < 0 || room < 0 || around_) return 1;
+    const int64_t most_at_once = most(1, kOutputsAtOnce / count_[last_]);
+    return least(least(room / along.stride + 1, most_at_once), count_[last_ - 1] - o);
+  }
+
+  // Rows of outputs below each other, the windows of which have the same taps inside.
+  __attribute__((always_inline)) inline void rows(const S* x, int64_t y, int64_t count) {
     if (rows_ == 0) list_rows();
+    count_rows_ = count;
     look_at_ends(x + start_, y);
     S* to = static_cast<S*>(work_.result) + y;
     uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
@@ -294,15 +330,18 @@ class Direct {
     }
   }
 
-  // Of a row: whether all its vectors may be read as a whole, and whether the last of its outputs as
-  // well may be a whole vector, as the next row writes again what is beyond.
+  // Of the rows at hand: whether all vectors may be read as a whole, and whether the last of the
+  // outputs of each as well may be a whole vector, as the next row writes again what is beyond.
   void look_at_ends(const S* x, int64_t y) {
     edge_ = edges_;
     if constexpr (kWholeEnds) {
       const int64_t outputs = ceil_div(count_[last_], L) * L;
       const int64_t reach = (along_.kernel - 1) * along_.dilation + 2 * outputs;
-      readable_ = work_.cells_of_source.has(x + first_offset_, x + last_offset_ + reach);
-      if (readable_ && (around_ || y + outputs <= y_end_)) edge_ = cut_edges_;
+      const int64_t further = (count_rows_ - 1) * x_row_;  // to the last row
+      readable_ = work_.cells_of_source.has(x + first_offset_ + least(0, further),
+                                            x + last_offset_ + most(0, further) + reach);
+      const int64_t y_last = y + (count_rows_ - 1) * y_row_;
+      if (readable_ && (around_ || y_last + outputs <= y_end_)) edge_ = cut_edges_;
     }
   }
 
@@ -337,19 +376,24 @@ class Direct {
   // rows.
   template <bool kClean, bool kWinners, int kKernel, int kRows>
   inline bool vectors(const S* x, S* to, uint8_t* winners) const {
-    const Edge<T>* edge = edge_;
     const int64_t count = count_[last_];
     Seen<S, T> seen;
-    for (int64_t o = 0; o < count; o += L, x += 2 * L) {
-      ask_ahead(x, o, to);
-      const bool at_edge = o == edge->at;
-      const auto best = at_edge ? window<kClean, kWinners, true, kKernel, kRows>(x, *edge, seen)
-                                : window<kClean, kWinners, false, kKernel, kRows>(x, *edge, seen);
-      if (at_edge) {
-        put<kWinners>(to + o, shifted(winners, o), best, edge++->store);
-      } else {
-        put<kWinners>(to + o, shifted(winners, o), best, ~uint64_t{0});
+    for (int64_t row = 0; row < count_rows_; ++row) {
+      const Edge<T>* edge = edge_;
+      const S* from = x;
+      for (int64_t o = 0; o < count; o += L, from += 2 * L) {
+        ask_ahead(from, o, to);
+        const bool at_edge = o == edge->at;
+        const auto best = at_edge
+                              ? window<kClean, kWinners, true, kKernel, kRows>(from, *edge, seen)
+                              : window<kClean, kWinners, false, kKernel, kRows>(from, *edge, seen);
+        if (at_edge) {
+          put<kWinners>(to + o, shifted(winners, o), best, edge++->store);
+        } else {
+          put<kWinners>(to + o, shifted(winners, o), best, ~uint64_t{0});
+        }
       }
+      x += x_row_, to += y_row_, winners = shifted(winners, y_row_);
     }
     return !kClean || !seen;
   }
@@ -364,32 +408,36 @@ class Direct {
   // columns of each window.
   template <bool kWinners, int kKernel, int kRows>
   inline bool by_columns(const S* x, S* to, uint8_t* winners) {
-    const Edge<T>* edge = edge_;
     const int64_t count = count_[last_];
     Seen<S, T> seen;
-    Columns here = columns<kWinners, kRows>(x, 0, *edge, seen), next{};
-    for (int64_t o = 0; o < count; o += L, x += 2 * L) {
-      ask_ahead(x, o, to);
-      const bool at_edge = o == edge->at, last = o + L >= count;
-      const auto& following = edge[at_edge];
-      if constexpr (kKernel == 3) {
-        if (last) next.low = column_behind<kWinners>(x + 2 * L, o + L, seen);
-      }
-      if (!last) next = columns<kWinners, kRows>(x + 2 * L, o + L, following, seen);
-      Best<T> best = Pairs::template across<kWinners, kKernel>(here.low, here.high, next.low);
-      if constexpr (kWinners) {
-        if (at_edge) {  // what is outside is no winner
-          const auto first = load(edge->first) + broadcast(static_cast<Winner<T>>(add_[0]));
-          best.winner = pick(best.value == low_, first, best.winner);
+    for (int64_t row = 0; row < count_rows_; ++row) {
+      const Edge<T>* edge = edge_;
+      const S* from = x;
+      Columns here = columns<kWinners, kRows>(from, 0, *edge, seen), next{};
+      for (int64_t o = 0; o < count; o += L, from += 2 * L) {
+        ask_ahead(from, o, to);
+        const bool at_edge = o == edge->at, last = o + L >= count;
+        const auto& following = edge[at_edge];
+        if constexpr (kKernel == 3) {
+          if (last) next.low = column_behind<kWinners>(from + 2 * L, o + L, seen);
         }
+        if (!last) next = columns<kWinners, kRows>(from + 2 * L, o + L, following, seen);
+        Best<T> best = Pairs::template across<kWinners, kKernel>(here.low, here.high, next.low);
+        if constexpr (kWinners) {
+          if (at_edge) {  // what is outside is no winner
+            const auto first = load(edge->first) + broadcast(static_cast<Winner<T>>(add_[0]));
+            best.winner = pick(best.value == low_, first, best.winner);
+          }
+        }
+        seen.look_for_high(best.value);
+        if (at_edge) {
+          put<kWinners>(to + o, shifted(winners, o), best, edge++->store);
+        } else {
+          put<kWinners>(to + o, shifted(winners, o), best, ~uint64_t{0});
+        }
+        here = next;
       }
-      seen.look_for_high(best.value);
-      if (at_edge) {
-        put<kWinners>(to + o, shifted(winners, o), best, edge++->store);
-      } else {
-        put<kWinners>(to + o, shifted(winners, o), best, ~uint64_t{0});
-      }
-      here = next;
+      x += x_row_, to += y_row_, winners = shifted(winners, y_row_);
     }
     if constexpr (kFloats && !kWinners) {
       signed_zeros_ |= seen.signed_zeros();
@@ -510,11 +558,8 @@ class Direct {
   template <bool kClean, bool kEdge>
   inline Pair cells(const S* from, const uint64_t* bits, Seen<S, T>& seen) const {
     const auto some = [&](const S* at, uint64_t inside) {
-      if constexpr (!kEdge) return load_cells<S, T>(at);
-      if constexpr (kWholeEnds) {
-        if (readable_) return only<T>(inside, load_cells<S, T>(at), low_);
-      }
-      return load_some<S, T>(at, inside, low_);
+      if constexpr (kEdge) return load_some<S, T>(at, inside, low_, readable_);
+      return load_cells<S, T>(at);
     };
     const Pair both{some(from, bits[0]), some(from + L, bits[1])};
     if constexpr (kClean) seen.look(both.low, both.high);
@@ -537,9 +582,10 @@ class Direct {
   Edge<T> edges_[kMostEdges + 1];          // the last is nowhere
   Edge<T> cut_edges_[kMostEdges + 1];      // those of them where windows reach out of the row
   const Edge<T>* edge_ = nullptr;          // the first that counts in the row at hand
-  bool readable_ = false;                  // that row, as a whole
-  bool dense_ = true;                      // outputs of an outer cell follow each other
-  int64_t y_end_ = 0;                      // then, of those of the tile
+  bool readable_ = false;                  // the rows at hand, as whole vectors
+  int64_t count_rows_ = 1;                 // how many there are
+  int64_t x_row_ = 0, y_row_ = 0;          // from one to the next
+  int64_t y_end_ = 0;                      // of all outputs to be written, if they have no gaps
   int64_t lo_[kMostAxes], hi_[kMostAxes];  // taps inside the input, of the row at hand
   int64_t rows_ = 0, offset_[kMostRows], add_[kMostRows];  // of its windows; 0: not yet listed
   int64_t first_offset_ = 0, last_offset_ = 0;
@@ -550,15 +596,16 @@ class Direct {
 
 template <class S, class T>
 int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  return write_all<Direct<S, T>>(work, plan, begin, end);
+  Direct<S, T> way(work, plan, end);
+  return write_all(way, work, plan, begin, end);
 }
 
 // Halves, as integers where they are in order.
 template <class S>
 class DirectHalves {
  public:
-  DirectHalves(const Work& work, const Forward& plan)
-      : integers_(work, plan), floats_(work, plan) {}
+  DirectHalves(const Work& work, const Forward& plan, int64_t end)
+      : integers_(work, plan, end), floats_(work, plan, end) {}
 
   void look_at(const Walk& walk) {
     integers_.look_at(walk);
@@ -575,7 +622,8 @@ class DirectHalves {
 
 template <class S>
 int64_t direct_halves(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  return write_all<DirectHalves<S>>(work, plan, begin, end);
+  DirectHalves<S> way(work, plan, end);
+  return write_all(way, work, plan, begin, end);
 }
 
 #endif

@@ -122,7 +122,7 @@ class Pairs {
 
  private:
   static constexpr int64_t L = kLanes<T>;
-  static constexpr int64_t kWideEnough = 32;  // cells of a row, to go around the cache
+  static constexpr int64_t kWideEnough = 32;          // cells of a row, to go around the cache
   static constexpr bool kBlends = kVectorBytes < 64;  // sooner than to leave lanes out
 
   // A vector of pairs along the last axis, from the pair `at` on: which of their left outputs there
@@ -246,7 +246,7 @@ class Pairs {
   const bool one_;              // there are no other axes
   const AskedRows<S> planes_;   // along the other axes
   const Extent cells_of_dy_, cells_of_winners_;
-  const S* dy_end_ = nullptr;   // of all outputs, where they lie side by side
+  const S* dy_end_ = nullptr;  // of all outputs, where they lie side by side
   Stream out_;
   Masks last_;       // of the last vector of pairs
   int64_t whole_;    // from this pair on, all outputs before the last vector's are there

@@ -88,13 +88,15 @@ inline void ask(S* to, const S* dy, uint64_t there, const uint8_t* beside, const
     const auto values = (__m256i)load_some<T, T>(reinterpret_cast<const T*>(dy), there, T{});
     if constexpr (kBytes == 4) {
       const __m256i lanes = _mm256_cvtepu8_epi32(from), all = _mm256_cvtepi8_epi32(won);
-      asked = as_sum<S, T>((Vec<T>)_mm256_and_si256(all, _mm256_permutevar8x32_epi32(values, lanes)));
+      asked =
+          as_sum<S, T>((Vec<T>)_mm256_and_si256(all, _mm256_permutevar8x32_epi32(values, lanes)));
     } else {
       const __m256i first = _mm256_slli_epi64(_mm256_cvtepu8_epi64(from), 1);
       const __m256i second = _mm256_add_epi64(first, _mm256_set1_epi64x(1));
       const __m256i lanes = _mm256_or_si256(first, _mm256_slli_epi64(second, 32));
       const __m256i all = _mm256_cvtepi8_epi64(won);
-      asked = as_sum<S, T>((Vec<T>)_mm256_and_si256(all, _mm256_permutevar8x32_epi32(values, lanes)));
+      asked =
+          as_sum<S, T>((Vec<T>)_mm256_and_si256(all, _mm256_permutevar8x32_epi32(values, lanes)));
     }
   }
   if (room >= kCells) {  // the next piece writes again what is too much

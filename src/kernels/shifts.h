@@ -3,7 +3,6 @@
 // itself, a few cells on. Axis by axis: what is best along a row is kept for all windows that have
 // it; a window wider than five cells takes several such passes, each of which widens all it has.
 // Which cells of a pass lie beyond the ends of an axis, its plan has found out once, as masks.
-// AVX-512 alone has what it takes.
 #pragma once
 
 #include "direct.h"

@@ -297,8 +297,8 @@ inline Vec<Winner<T>> lanes_of(uint64_t bits) {
     const __m256i all = _mm256_set1_epi16(static_cast<int16_t>(bits));
     return (Vec<Winner<T>>)_mm256_cmpeq_epi16(_mm256_and_si256(all, each), each);
   } else {
-    const __m256i places = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
-                                              0x0303030303030303);
+    const __m256i places =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
     const __m256i each = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
     const __m256i all = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), places);
     return (Vec<Winner<T>>)_mm256_cmpeq_epi8(_mm256_and_si256(all, each), each);
@@ -864,10 +864,10 @@ inline void store_bytes(uint8_t* to, Vec<Winner<T>> winners, uint64_t bits) {
     put_some<16>(to, _mm_packus_epi16(low, high), bits);
   } else {
     constexpr int kNone = -1, k = static_cast<int>(sizeof(T));
-    const __m256i first = k == 4 ? _mm256_setr_epi32(0x0c080400, kNone, kNone, kNone, 0x0c080400,
-                                                     kNone, kNone, kNone)
-                                 : _mm256_setr_epi32(0xffff0800, kNone, kNone, kNone, 0x0800ffff,
-                                                     kNone, kNone, kNone);
+    const __m256i first =
+        k == 4
+            ? _mm256_setr_epi32(0x0c080400, kNone, kNone, kNone, 0x0c080400, kNone, kNone, kNone)
+            : _mm256_setr_epi32(0xffff0800, kNone, kNone, kNone, 0x0800ffff, kNone, kNone, kNone);
     const __m256i bytes = _mm256_shuffle_epi8(v, first);
     const __m128i low = _mm256_castsi256_si128(bytes), high = _mm256_extracti128_si256(bytes, 1);
     if constexpr (k == 4) put_some<8>(to, _mm_unpacklo_epi32(low, high), bits);

@@ -1,7 +1,6 @@
 // Larger windows, one apart, over wide rows, straight from the user's array: first along the rows,
 // where windows of 2, 4, 8, ... cells are made of two of half their size, in registers until they
-// are as wide as a vector; then down the rows, by running maxima. AVX-512 alone has what it takes:
-// masks for the edges of rows.
+// are as wide as a vector; then down the rows, by running maxima.
 #pragma once
 
 #include "direct.h"
@@ -107,10 +106,11 @@ class Sliding {
   template <bool kClean, bool kWinners, int... kStep>
   inline void widen(const S* x, Seen<S, T>& seen, std::integer_sequence<int, kStep...>) const {
     const S* from = x + start_[1];
+    const bool readable = work_.cells_of_source.has(from + first_wide_, from + last_wide_ + L);
     Best<T> next[kSteps];
     for (auto& some : next) some.value = broadcast(kLow), some.winner = Vec<Winner<T>>{};
     for (int64_t i = last_wide_; i >= first_wide_; i -= L) {
-      Best<T> wide{load_some<S, T>(from + i, inside_[i / L], kLow), {}};
+      Best<T> wide{load_some<S, T>(from + i, inside_[i / L], kLow, readable), {}};
       seen.look(wide.value);
       prefetch<false>(address(from + i) + kAhead);
       const auto step = [&](auto number) __attribute__((always_inline)) {

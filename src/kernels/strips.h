@@ -1,7 +1,6 @@
 // Small square windows, one apart, over wide rows, straight from the user's array. What is best of
 // the neighbours within a row serves all the windows below each other that have them: so some rows
-// of outputs are made at a time, a vector of each. AVX-512 alone has what it takes: masks for the
-// edges of rows.
+// of outputs are made at a time, a vector of each.
 #pragma once
 
 #include "direct.h"
@@ -73,6 +72,10 @@ class Strips {
     const S* x = static_cast<const S*>(work_.source) + walk.x + start * down_.x_step;
     S* y = static_cast<S*>(work_.result) + walk.y + o * down_.y_step;
     uint8_t* winners = shifted(static_cast<uint8_t*>(work_.winners), walk.y + o * down_.y_step);
+    const S* first = x + (most(0, start) - start) * down_.x_step - along_.before;
+    const S* last = x + (least(down_.n, start + kRows + kSize - 1) - 1 - start) * down_.x_step +
+                    edges_.right.at - along_.before + kLanes<T> + kSize - 1;
+    readable_ = work_.cells_of_source.has(first, last);
     const auto go = [&](auto has_winners) {
       constexpr bool kWinners = has_winners(), kMany = kRows > 1;  // one row is seldom
       if (whole && kMany ? row<T, true, kWinners, kMany, kRows>(edges_, x, y, winners, start)
@@ -120,7 +123,8 @@ class Strips {
       if (!inside(r)) continue;
       const S* from = x + r * down_.x_step;
       const auto cells = [&](int t) {
-        if constexpr (kMasked) return load_some<S, C>(from + t, edge->load[t], lowest<S, C>());
+        if constexpr (kMasked)
+          return load_some<S, C>(from + t, edge->load[t], lowest<S, C>(), readable_);
         return load_cells<S, C>(from + t);
       };
       Vec<C> cell[kSize];
@@ -159,6 +163,7 @@ class Strips {
   const Work& work_;
   const Forward& plan_;
   const Axis down_, along_;
+  mutable bool readable_ = false;  // the rows at hand, as whole vectors
   Edges<T> edges_;
   Edges<Exact> exact_edges_;
 };

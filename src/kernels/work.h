@@ -78,12 +78,12 @@ struct Work {
   Axis axis[kMostAxes];
   Outer outer[kMostOuter];
   int64_t outer_count, inner, inner_x_step, inner_y_step;
-  int64_t cells;         // in a window
-  bool padded;           // some window reaches into padding
-  bool past_cache;       // the arrays are so large that no cache holds the result
-  const void* source;    // forward: x; backward: dy
-  void* result;          // forward: y; backward: dx
-  void* winners;         // forward: written unless null; backward: read
+  int64_t cells;       // in a window
+  bool padded;         // some window reaches into padding
+  bool past_cache;     // the arrays are so large that no cache holds the result
+  const void* source;  // forward: x; backward: dy
+  void* result;        // forward: y; backward: dx
+  void* winners;       // forward: written unless null; backward: read
   Extent cells_of_source, cells_of_winners;
   int winner_bytes;      // 1, 2, 4 or 8
   FindCells find_cells;  // backward: those with the widest vectors
@@ -237,7 +237,7 @@ struct Kernels {
   // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], columns[kKinds],
       runs[kKinds], stacked[kKinds];
-  // null without masked loads
+  // null where vectors are shorter than 32 bytes; some of them where they are shorter than 64
   ForwardKernel shifts[kKinds], strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
       direct[kKinds], narrow[kKinds];
   BackwardKernel pieces[kKinds], across_backward[kKinds], pairs_across[kKinds],
