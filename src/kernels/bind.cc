@@ -218,20 +218,20 @@ class Pooling {
     work.past_cache = bytes >= kPastCache;
     const auto plan = backward_plan(work, kind);
     if (!plan) throw std::invalid_argument("geometry");
-    const Kernels& kernels = *chosen.load();
+    const BackwardKernels& kernels = *chosen.load()->backward;
+    const BackwardKernels& baseline = *kernels_baseline.backward;
     work.find_cells = kernels.find_cells;
     work.find_places = kernels.find_places;
-    const Kernels& scattering = kernels.scatter[kind] ? kernels : kernels_baseline;
-    const auto kernel =
-        (plan->in_pieces    ? kernels.pieces
-         : plan->across     ? (plan->in_pairs ? kernels.pairs_across : kernels.across_backward)
-         : plan->in_pairs   ? kernels.pairs
-         : plan->line       ? kernels.line
-         : plan->spread     ? kernels.spread
-         : plan->gather     ? kernels.gather
-         : plan->in_rows    ? scattering.scatter_rows
-         : plan->in_columns ? kernels_baseline.scatter_columns
-                            : scattering.scatter)[kind];
+    const BackwardKernels& scattering = kernels.scatter[kind] ? kernels : baseline;
+    const auto kernel = (plan->in_pieces  ? kernels.pieces
+                         : plan->across   ? (plan->in_pairs ? kernels.pairs_across : kernels.across)
+                         : plan->in_pairs ? kernels.pairs
+                         : plan->line     ? kernels.line
+                         : plan->spread   ? kernels.spread
+                         : plan->gather   ? kernels.gather
+                         : plan->in_rows  ? scattering.scatter_rows
+                         : plan->in_columns ? baseline.scatter_columns
+                                            : scattering.scatter)[kind];
     return run(kernel, work, static_cast<const Backward&>(*plan), bytes) - 1;
   }
 
@@ -337,7 +337,7 @@ class Pooling {
   bool kernel_exists(int kind, bool backward) const {
     const Kernels& kernels = *chosen.load();
     if (work_.cells >= int64_t{1} << 32) return false;
-    if (backward) return kernels_baseline.scatter[kind] != nullptr;
+    if (backward) return kernels_baseline.backward->scatter[kind] != nullptr;
     return (wide(kind) ? kernels.forward_wide : kernels.forward)[kind] != nullptr;
   }
 
@@ -499,7 +499,7 @@ class Pooling {
     const int lanes = chosen.load()->vector_bytes / bytes;
     const std::lock_guard<std::mutex> guard(lock_);
     const int threads = most_threads.load();
-    const Kernels& kernels = *chosen.load();
+    const BackwardKernels& kernels = *chosen.load()->backward;
     enum Way {
       kAny,
       kLine,
@@ -535,7 +535,7 @@ class Pooling {
           made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, threads, p); });
       if (plan) return plan;
     }
-    if (kernels.across_backward[kind] && work.inner_y_step == 1) {
+    if (kernels.across[kind] && work.inner_y_step == 1) {
       const auto plan = made(kAcross, [&](auto& p) { return make_gather_across(work, bytes, p); });
       if (plan) return plan;
     }

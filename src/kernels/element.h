@@ -379,7 +379,7 @@ inline Vec<float> widened_some(const Brain* from, uint64_t bits) {
 template <class S>
 inline __m128i first_cells(const S* from, uint64_t bits) {
   constexpr int kCells = 16 / sizeof(S);
-  uint64_t some[2] = {};
+  uint64_t some[4] = {};  // with room that the compiler asks for
   const auto few = static_cast<uint32_t>(bits << (32 - kCells));
   if (few != 0) {
     const int lo = __builtin_ctz(few) - (32 - kCells), hi = kCells - __builtin_clz(few);

@@ -253,33 +253,27 @@ struct MaskOf<64> {
 };
 #endif
 
-template <int kBytes>
-inline void copy_ends(char* to, const char* from, int64_t bytes) {  // kBytes <= bytes <= 2 * kBytes
-  char head[kBytes], tail[kBytes];
-  std::memcpy(head, from, kBytes);
-  std::memcpy(tail, from + bytes - kBytes, kBytes);
-  std::memcpy(to, head, kBytes);
-  std::memcpy(to + bytes - kBytes, tail, kBytes);
-}
-
-// Up to 32 bytes.
+#if defined(__AVX2__) && !defined(NDPOOL_AVX512)
+// Up to 32 bytes, of which no call of memcpy is worth it.
 template <class T>
 inline void copy_some(T* to, const T* from, int64_t count) {
-  const int64_t bytes = count * static_cast<int64_t>(sizeof(T));
   auto* target = reinterpret_cast<char*>(to);
   const auto* source = reinterpret_cast<const char*>(from);
-  if (bytes >= 16) {
-    copy_ends<16>(target, source, bytes);
-  } else if (bytes >= 8) {
-    copy_ends<8>(target, source, bytes);
-  } else if (bytes >= 4) {
-    copy_ends<4>(target, source, bytes);
-  } else {
-    for (int64_t i = 0; i < bytes; ++i) target[i] = source[i];
-  }
+  const auto bytes = static_cast<uint64_t>(count) * sizeof(T);
+  const auto part = [&](auto size) {
+    if (!(bytes & size())) return;
+    std::memcpy(target, source, size());
+    target += size();
+    source += size();
+  };
+  part(std::integral_constant<size_t, 32>{});
+  part(std::integral_constant<size_t, 16>{});
+  part(std::integral_constant<size_t, 8>{});
+  part(std::integral_constant<size_t, 4>{});
+  part(std::integral_constant<size_t, 2>{});
+  part(std::integral_constant<size_t, 1>{});
 }
 
-#if defined(__AVX2__) && !defined(NDPOOL_AVX512)
 // Each lane all ones where its bit is set, else zero.
 template <class T>
 inline Vec<Winner<T>> lanes_of(uint64_t bits) {
@@ -795,7 +789,7 @@ inline void store_first(T* to, const T* values, int64_t lanes, uint64_t bits) {
   if (bits == all) {  // of known size
     copy_some(to, values, lanes);
   } else if (bits & 1) {
-    copy_some(to, values, __builtin_ctzll(~bits));
+    copy_some(to, values, __builtin_ctzll(~bits) & (lanes - 1));  // which the compiler sees
   } else {
     for (int64_t lane = 0; lane < lanes; ++lane) {
       if (bits >> lane & 1) to[lane] = values[lane];
@@ -970,6 +964,15 @@ inline Vec<uint16_t> high_product(Vec<uint16_t> a, Vec<uint16_t> b) {  // a * b 
 // decides. With AVX-512 the rest is one step that overlaps the one before; a masked one only where
 // there was none, because what a masked store wrote has to reach the cache before it can be read.
 
+template <int kBytes>
+inline void copy_ends(char* to, const char* from, int64_t bytes) {  // kBytes <= bytes <= 2 * kBytes
+  char head[kBytes], tail[kBytes];
+  std::memcpy(head, from, kBytes);
+  std::memcpy(tail, from + bytes - kBytes, kBytes);
+  std::memcpy(to, head, kBytes);
+  std::memcpy(to + bytes - kBytes, tail, kBytes);
+}
+
 // Rows of a few vectors are not worth the call of memcpy.
 template <class T>
 __attribute__((always_inline)) inline void copy_run(T* to, const T* from, int64_t count) {
@@ -985,8 +988,14 @@ __attribute__((always_inline)) inline void copy_run(T* to, const T* from, int64_
     std::memcpy(target + bytes - V, source + bytes - V, V);
   } else if (bytes >= 32) {
     copy_ends<32>(target, source, bytes);
+  } else if (bytes >= 16) {
+    copy_ends<16>(target, source, bytes);
+  } else if (bytes >= 8) {
+    copy_ends<8>(target, source, bytes);
+  } else if (bytes >= 4) {
+    copy_ends<4>(target, source, bytes);
   } else {
-    copy_some(target, source, bytes);
+    for (int64_t i = 0; i < bytes; ++i) target[i] = source[i];
   }
 }
 

@@ -309,10 +309,8 @@ int64_t sums(const Work& given, const Sums& plan, void* scratch, int64_t begin, 
 
 }  // namespace
 
-#define NDPOOL_JOIN_NAMES(a, b) a##b
-#define NDPOOL_JOIN(a, b) NDPOOL_JOIN_NAMES(a, b)
-extern const SumKernels NDPOOL_JOIN(NDPOOL_ISA, _sums);
-const SumKernels NDPOOL_JOIN(NDPOOL_ISA, _sums) = {
+extern const SumKernels NDPOOL_TABLE(NDPOOL_ISA, _sums);
+const SumKernels NDPOOL_TABLE(NDPOOL_ISA, _sums) = {
     // sums of integers are the same for signed and unsigned
     {nullptr, sums<uint8_t, uint8_t>, sums<uint8_t, uint8_t>, sums<uint16_t, uint16_t>,
      sums<uint16_t, uint16_t>, sums<uint32_t, uint32_t>, sums<uint32_t, uint32_t>,

@@ -94,7 +94,7 @@ class CellFinder {
 // outer cell: these are `apart` from each other. Those of kTogether outer cells lie window by
 // window, of fewer outer cell by outer cell. False if any is no cell of its window inside the
 // input.
-bool find_cells(const Work& work, const Windows& windows, const void* winners, int64_t from,
+inline bool find_cells(const Work& work, const Windows& windows, const void* winners, int64_t from,
                 int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target) {
   const auto find = [&](const auto* all, auto split) {
     CellFinder<std::decay_t<decltype(*all)>, split()> finder(work, windows);

@@ -228,23 +228,32 @@ using ForwardKernel = int64_t (*)(const Work&, const Forward&, void* scratch, in
 using BackwardKernel = int64_t (*)(const Work&, const Backward&, void* scratch, int64_t begin,
                                    int64_t end);
 
+// By kind.
+struct BackwardKernels {
+  FindCells find_cells;
+  FindPlaces find_places;
+  // null where vectors are shorter than 32 bytes
+  BackwardKernel pieces[kKinds], across[kKinds], pairs_across[kKinds], pairs[kKinds];
+  BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
+  // all of them only in the baseline
+  BackwardKernel scatter[kKinds], scatter_rows[kKinds], scatter_columns[kKinds];
+};
+
+// By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells than
+// a winner of the element's own width can count.
 struct Kernels {
   const char* name;
   int vector_bytes;
-  FindCells find_cells;
-  FindPlaces find_places;
-  // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells
-  // than a winner of the element's own width can count.
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], columns[kKinds],
       runs[kKinds], stacked[kKinds];
   // null where vectors are shorter than 32 bytes; some of them where they are shorter than 64
   ForwardKernel shifts[kKinds], strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
       direct[kKinds], narrow[kKinds];
-  BackwardKernel pieces[kKinds], across_backward[kKinds], pairs_across[kKinds],
-      pairs[kKinds];  // the same
-  BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
-  // all of them only in the baseline
-  BackwardKernel scatter[kKinds], scatter_rows[kKinds], scatter_columns[kKinds];
+  const BackwardKernels* backward;
 };
+
+// The name of a table of kernels: that of its instruction set, and what else it holds.
+#define NDPOOL_JOINED(set, what) set##what
+#define NDPOOL_TABLE(set, what) NDPOOL_JOINED(set, what)
 
 }  // namespace ndpool
