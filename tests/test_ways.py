@@ -157,6 +157,10 @@ WAYS = {  # name: shape, words
         {"kernel_size": (23, 17), "stride": 1, "padding": (11, 8), "axes": PLANES},
     ),
     "rows of windows two cells apart": ((2, 3, 9, 150), OVERLAPPING),
+    "rows of windows two cells apart, outputs with gaps": (
+        (1, 2, 14, 4, 19),
+        {"kernel_size": (1, 1, 2), "stride": (2, 1, 2), "dilation": 2, "axes": (2, 3, 4)},
+    ),
     "the same, of whole vectors but for the last cell": ((2, 3, 9, 127), OVERLAPPING),
     "the same, without padding, of many taps": (
         (2, 3, 30, 61),

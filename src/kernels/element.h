@@ -399,7 +399,7 @@ template <class S, class T>
 inline Vec<T> load_cells(const S* from) {
   if constexpr (std::is_same_v<S, T>) {
     return load(from);
-  } else if constexpr (std::is_same_v<T, int16_t>) {
+  } else if constexpr (std::is_same_v<T, int16_t> && !std::is_integral_v<S>) {
     return in_order(load(reinterpret_cast<const int16_t*>(from)));
 #if defined(NDPOOL_AVX512)
   } else if constexpr (std::is_same_v<S, Half>) {
@@ -412,6 +412,10 @@ inline Vec<T> load_cells(const S* from) {
     return widen_8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   } else if constexpr (std::is_same_v<S, Brain>) {
     return widened_brains(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  } else if constexpr (std::is_same_v<T, int16_t> && sizeof(S) == 1) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    return (Vec<T>)(std::is_signed_v<S> ? _mm256_cvtepi8_epi16(bytes)
+                                        : _mm256_cvtepu8_epi16(bytes));
 #endif
   } else {
     T cells[kLanes<T>];
