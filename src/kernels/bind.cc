@@ -541,7 +541,9 @@ class Pooling {
     }
     if (kernels.pairs[kind] && work.axis[work.axes - 1].y_step == 1) {
       const auto plan = made(halves ? kPairsOfHalves : kPairs, [&](auto& p) {
-        return make_pairs(work, bytes, halves || bytes < 4, p);
+        // windows of two cells: of vectors of 32 bytes, only those of bytes gain
+        const bool narrow = chosen.load()->vector_bytes == 64 ? halves || bytes < 4 : bytes == 1;
+        return make_pairs(work, bytes, narrow, p);
       });
       if (plan) return plan;
     }

@@ -29,7 +29,7 @@ struct PairSums {
   // kEven: where windows have three cells, the first of each pair is in both of them, else the
   // second.
   template <int kKernel, bool kEven>
-  inline void add(const PairOutputs<T>& of, const Lanes<T>* tap) {
+  __attribute__((always_inline)) inline void add(const PairOutputs<T>& of, const Lanes<T>* tap) {
     if constexpr (kKernel == 3 && kEven) {
       first = (Vec<T>)tap[2].add_where_equal(of.left_won, of.left, first);
     }
@@ -46,11 +46,14 @@ struct PairSums {
 
 // What the outputs above and below give to the four cells, in order.
 template <int kKernel, bool kEven, class T>
-inline void add_pairs(PairSums<T> (&sums)[2], const PairOutputs<T>& high, const PairOutputs<T>& low,
-                      const Lanes<T>* tap) {
-  const auto add = [&](PairSums<T>& to, const PairOutputs<T>& of, int row) {
-    to.template add<kKernel, kEven>(of, tap + kKernel * row);
-  };
+__attribute__((always_inline)) inline void add_pairs(PairSums<T> (&sums)[2],
+                                                     const PairOutputs<T>& high,
+                                                     const PairOutputs<T>& low,
+                                                     const Lanes<T>* tap) {
+  const auto add = [&](PairSums<T>& to, const PairOutputs<T>& of, int row)
+                       __attribute__((always_inline)) {
+                         to.template add<kKernel, kEven>(of, tap + kKernel * row);
+                       };
   if constexpr (kKernel == 2) {
     add(sums[0], low, 0);
     add(sums[1], low, 1);
@@ -140,8 +143,9 @@ class Pairs {
   using Outputs = PairOutputs<T>;
   // kLeft: the left ones are asked for. readable: so are all, but what they won does not count.
   template <bool kMasked, bool kLeft>
-  static inline Outputs outputs(const S* dy, const uint8_t* winners, uint64_t left, uint64_t right,
-                                uint8_t first, bool readable) {
+  __attribute__((always_inline)) static inline Outputs outputs(const S* dy, const uint8_t* winners,
+                                                               uint64_t left, uint64_t right,
+                                                               uint8_t first, bool readable) {
     const auto values = [readable](const S* from, uint64_t bits) {
       if constexpr (kMasked) {
         if (!readable) return load_some<S, T>(from, bits, T{});
@@ -199,9 +203,12 @@ class Pairs {
                            above + farthest.y + most(0, down_.y_step) + last + L + 1) &&
           cells_of_winners_.has(above_won + nearest.winner,
                                 above_won + farthest.winner + down_.winner_step + last + L + 1);
+      // Then what is written beyond a row's end is written again, if the last vector comes first.
+      const bool last_first = readable && !free && two && to + down_.x_step + beyond <= dx_end;
       to = out_.at(to, two ? 2 * n : n);
       S* next = two ? to + down_.x_step : nullptr;
-      const auto block = [&](const Masks& masks, auto masked) __attribute__((always_inline)) {
+      const auto block = [&](const Masks& masks, auto masked,
+                             int64_t cells) __attribute__((always_inline)) {
         constexpr bool kMasked = masked(), kLeft = kKernel == 3;
         const int64_t ahead = address(to + 4 * masks.at) + kAheadOfDx;  // of two rows one by one
         for (int64_t i = 0; i < 256; i += 64) prefetch<true>(ahead + i);
@@ -222,16 +229,17 @@ class Pairs {
           }
           add_pairs<kKernel, kEven>(sums, high, low, tap_);
         }
-        const int64_t cells = kMasked ? n - 2 * masks.at : 2 * L;
         store_sums<S, T>(to + 2 * masks.at, cells, sums[0].first, sums[0].second);
         if (next) store_sums<S, T>(next + 2 * masks.at, cells, sums[1].first, sums[1].second);
       };
       const bool inside = (has_upper || kKernel == 2) && has_lower;
+      if (last_first) block(last_, std::true_type{}, 2 * L);
       for (int64_t at = 0;; at = least(at + L, last)) {
+        if (at == last && last_first) break;
         if (inside && at >= whole_ && (at < last || free)) {
-          block({at, 0, 0}, std::false_type{});
+          block({at, 0, 0}, std::false_type{}, 2 * L);
         } else {
-          block(at == last ? last_ : masks(at), std::true_type{});
+          block(at == last ? last_ : masks(at), std::true_type{}, n - 2 * at);
         }
         if (at == last) break;  // what came once more some of those before
       }

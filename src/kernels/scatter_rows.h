@@ -52,7 +52,7 @@ bool find_places_of(const Places& places, const W* winners, int64_t count, int32
 }
 
 inline bool find_places(const Places& places, const void* winners, int winner_bytes, int64_t from,
-                 int64_t count, int32_t* target) {
+                        int64_t count, int32_t* target) {
   const auto find = [&](const auto* stored) {
     return find_places_of(places, stored + from, count, target);
   };

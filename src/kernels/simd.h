@@ -361,7 +361,7 @@ class Lanes {
 #if defined(__AVX2__)
   // The same; nothing before the first and behind the last of them is read.
   static Bytes bytes(const uint8_t* winners, uint64_t bits) {
-    uint8_t some[kBytes] = {};
+    uint8_t some[32] = {};  // with room that the compiler asks for
     const auto few = static_cast<uint32_t>(bits << (32 - kLanes<T>));
     if (few == 0) return Bytes{};
     const int lo = __builtin_ctz(few) - (32 - kLanes<T>), hi = kLanes<T> - __builtin_clz(few);

@@ -95,7 +95,7 @@ class CellFinder {
 // window, of fewer outer cell by outer cell. False if any is no cell of its window inside the
 // input.
 inline bool find_cells(const Work& work, const Windows& windows, const void* winners, int64_t from,
-                int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target) {
+                       int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target) {
   const auto find = [&](const auto* all, auto split) {
     CellFinder<std::decay_t<decltype(*all)>, split()> finder(work, windows);
     const auto look = [&](int64_t at) {
