@@ -44,6 +44,7 @@ constexpr int64_t kLongRun = 256;             // bytes of a row of a window that
 constexpr int64_t kShortRun = 128;            // the same, where they cannot go beside each other
 constexpr int64_t kWideColumn = 32;           // bytes side by side, where that is faster than tiles
 constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
+constexpr int64_t kLeastPairedRow = 96;       // cells, without masks: see make_pairs
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 constexpr int64_t kPastCache = 48 << 20;      // bytes to move of which no gradient stays in a cache
 constexpr int64_t kPastCacheY = 96 << 20;     // bytes of an output that does not
@@ -541,9 +542,10 @@ class Pooling {
     }
     if (kernels.pairs[kind] && work.axis[work.axes - 1].y_step == 1) {
       const auto plan = made(halves ? kPairsOfHalves : kPairs, [&](auto& p) {
-        // windows of two cells: of vectors of 32 bytes, only those of bytes gain
-        const bool narrow = chosen.load()->vector_bytes == 64 ? halves || bytes < 4 : bytes == 1;
-        return make_pairs(work, bytes, narrow, p);
+        // without masks, ends of rows cost more, and halves that are not added need no floats
+        const bool masks = chosen.load()->vector_bytes == 64;
+        return make_pairs(work, bytes, masks ? halves || bytes < 4 : bytes == 1,
+                          masks ? 0 : kLeastPairedRow, p);
       });
       if (plan) return plan;
     }

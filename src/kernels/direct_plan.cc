@@ -562,13 +562,13 @@ bool make_asked_rows(const Work& work, int axes, int element_bytes, BackwardPlan
 
 }  // namespace
 
-bool make_pairs(const Work& work, int element_bytes, bool narrow, BackwardPlan& plan) {
+bool make_pairs(const Work& work, int element_bytes, bool two, int64_t least, BackwardPlan& plan) {
   if (work.inner != 1 || !in_pairs(work) || far_away(work) || work.winner_bytes != 1) return false;
   const Axis& last = work.axis[work.axes - 1];
   const Axis& before = work.axis[work.axes - 2];
-  const bool two = narrow && last.kernel == 2 && last.before == 0 && before.before == 0;
-  if (last.kernel != 3 && !two) return false;
-  if (last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 ||
+  const bool tiled = last.kernel == 2 && last.before == 0 && before.before == 0;
+  if (last.kernel != 3 && !(two && tiled)) return false;
+  if (last.x_step != 1 || last.y_step != 1 || last.winner_step != 1 || last.n < least ||
       few_pairs(work, element_bytes) ||
       !make_asked_rows(work, work.axes - 2, element_bytes, plan)) {
     return false;

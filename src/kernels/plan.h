@@ -72,9 +72,9 @@ bool windows_apart(const Work& work);
 bool make_pieces(const Work& work, int lanes, BackwardPlan& plan);
 // For backward over runs of neighbouring cells behind the pooled axes. False for others.
 bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan);
-// For backward of windows of 3x3 cells, two apart, along the last two axes; and of 2x2, where cells
-// are `narrow`: stored in one byte or two. False for others.
-bool make_pairs(const Work& work, int element_bytes, bool narrow, BackwardPlan& plan);
+// For backward of windows of 3x3 cells, two apart, along the last two axes, in rows of `least`
+// cells or more; and of 2x2, if `two`. False for others.
+bool make_pairs(const Work& work, int element_bytes, bool two, int64_t least, BackwardPlan& plan);
 // Make as many windows along the first axis an outer cell of their own.
 void split_first(Work& work, int64_t windows);
 // For backward of large outer cells one by one, in dx itself or, `in_place` not, in the scratch.
