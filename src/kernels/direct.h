@@ -16,8 +16,13 @@ namespace {
 // ---- lanes from the user's cells ----
 
 // The lanes whose bits are set; the others are `low`, and nothing is read for them.
+#if defined(__AVX2__) && !defined(NDPOOL_AVX512)
+#define NDPOOL_SELDOM __attribute__((noinline))  // there is another way but at the ends of arrays
+#else
+#define NDPOOL_SELDOM inline
+#endif
 template <class S, class T>
-inline Vec<T> load_some(const S* from, uint64_t bits, T low) {
+NDPOOL_SELDOM Vec<T> load_some(const S* from, uint64_t bits, T low) {
 #if defined(NDPOOL_AVX512)
   if constexpr (std::is_same_v<S, T>) return load_masked(from, bits, low);
   if constexpr (!std::is_integral_v<S> && std::is_same_v<T, int16_t>) {
@@ -72,7 +77,7 @@ inline Vec<T> load_some(const S* from, uint64_t bits, T low, [[maybe_unused]] bo
   if (readable) {
     constexpr uint64_t kAll = (uint64_t{1} << kLanes<T>)-1;
     const Vec<T> cells = load_cells<S, T>(from);
-    return (bits & kAll) == kAll ? cells : only<T>(bits, cells, low);
+    return (bits & kAll) == kAll ? cells : select(bits, cells, broadcast(low));
   }
 #endif
   return load_some<S, T>(from, bits, low);

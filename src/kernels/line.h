@@ -38,8 +38,8 @@ inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const S* val
   }
 #else
   const Lanes<T> lanes(wanted);
-  ((sum[kVector] =
-        lanes.add_where_equal(winners + kVector * L, values + kVector * L, sum[kVector])),
+  ((sum[kVector] = lanes.add_where_equal(Lanes<T>::bytes(winners + kVector * L),
+                                         load_summands<S, T>(values + kVector * L), sum[kVector])),
    ...);
 #endif
 }
@@ -203,7 +203,7 @@ class Line {
   }
 
  private:
-#if defined(NDPOOL_AVX512)
+#if defined(__AVX2__)
   static constexpr bool kStraight = true;
 #else
   static constexpr bool kStraight = std::is_same_v<S, T>;  // to widen halves takes long: once
@@ -211,7 +211,8 @@ class Line {
 
   // As many of those cells as are whole rows; where the others begin.
   int64_t by_squares(int64_t lo, int64_t hi) {
-    constexpr int64_t L = kLanes<T>, kWide = kVectorBytes == 64 ? 2 * L : 8 * L;
+    constexpr int64_t L = kLanes<T>,
+                      kWide = kVectorBytes == 64 || sizeof(S) < sizeof(T) ? 2 * L : 8 * L;
     const int64_t row = taps_.offset[3] - taps_.offset[0], vectors = (row + L - 1) / L;
     const int64_t rows = (hi - lo - (vectors * L - row)) / row;
     if (2 * row < L || (vectors > 2 && row < kWide) || rows < 3) return lo;

@@ -12,26 +12,6 @@
 namespace ndpool {
 namespace {
 
-// The lanes of `a` where the bits are off, of `b` where they are on.
-template <class V>
-inline V select(uint64_t bits, V b, V a) {
-#if defined(NDPOOL_AVX512)
-  constexpr int kBytes = sizeof(a[0]);
-  const auto on = (__m512i)b, off = (__m512i)a;
-  if constexpr (kBytes == 1) return (V)_mm512_mask_mov_epi8(off, bits, on);
-  if constexpr (kBytes == 2) {
-    return (V)_mm512_mask_mov_epi16(off, static_cast<__mmask32>(bits), on);
-  }
-  if constexpr (kBytes == 4) {
-    return (V)_mm512_mask_mov_epi32(off, static_cast<__mmask16>(bits), on);
-  }
-  if constexpr (kBytes == 8) return (V)_mm512_mask_mov_epi64(off, static_cast<__mmask8>(bits), on);
-#else
-  using Lane = std::decay_t<decltype(a[0])>;
-  return (V)_mm256_blendv_epi8((__m256i)a, (__m256i)b, (__m256i)lanes_of<Lane>(bits));
-#endif
-}
-
 template <class S, class T>
 class Shifts {
  public:

@@ -360,7 +360,7 @@ class Lanes {
 #else
 #if defined(__AVX2__)
   // The same; nothing before the first and behind the last of them is read.
-  static Bytes bytes(const uint8_t* winners, uint64_t bits) {
+  __attribute__((noinline)) static Bytes bytes(const uint8_t* winners, uint64_t bits) {
     uint8_t some[32] = {};  // with room that the compiler asks for
     const auto few = static_cast<uint32_t>(bits << (32 - kLanes<T>));
     if (few == 0) return Bytes{};
@@ -690,6 +690,28 @@ inline uint64_t equal_bits(Vec<T> a, Vec<T> b) {
 }
 #endif
 
+#if defined(__AVX2__)
+// The lanes of `a` where the bits are off, of `b` where they are on.
+template <class V>
+inline V select(uint64_t bits, V b, V a) {
+#if defined(NDPOOL_AVX512)
+  constexpr int kBytes = sizeof(a[0]);
+  const auto on = (__m512i)b, off = (__m512i)a;
+  if constexpr (kBytes == 1) return (V)_mm512_mask_mov_epi8(off, bits, on);
+  if constexpr (kBytes == 2) {
+    return (V)_mm512_mask_mov_epi16(off, static_cast<__mmask32>(bits), on);
+  }
+  if constexpr (kBytes == 4) {
+    return (V)_mm512_mask_mov_epi32(off, static_cast<__mmask16>(bits), on);
+  }
+  if constexpr (kBytes == 8) return (V)_mm512_mask_mov_epi64(off, static_cast<__mmask8>(bits), on);
+#else
+  using Lane = std::decay_t<decltype(a[0])>;
+  return (V)_mm256_blendv_epi8((__m256i)a, (__m256i)b, (__m256i)lanes_of<Lane>(bits));
+#endif
+}
+#endif
+
 // For each lane, whether it is NaN in a or in b; what `any` takes, and | joins.
 template <class T>
 inline auto unordered(Vec<T> a, Vec<T> b) {
@@ -741,13 +763,6 @@ inline auto unordered<double>(Vec<double> a, Vec<double> b) {
   return (Vec<uint64_t>)_mm256_cmp_pd(a, b, _CMP_UNORD_Q);
 }
 
-// The lanes whose bits are set; `low` in the others.
-template <class T>
-inline Vec<T> only(uint64_t bits, Vec<T> cells, T low) {
-  const Vec<Winner<T>> lanes = lanes_of<T>(bits);
-  return (Vec<T>)(((Vec<Winner<T>>)cells & lanes) | ((Vec<Winner<T>>)broadcast(low) & ~lanes));
-}
-
 // The lanes whose bits are set, nothing before the first and behind the last is read; `low` in the
 // others. A lane of four bytes or more can be left out by itself.
 template <class T>
@@ -766,7 +781,7 @@ inline Vec<T> load_masked(const T* from, uint64_t bits, T low) {
     copy_some(some + lo, from + lo, hi - lo);
     cells = load(some);
   }
-  return only(bits, cells, low);
+  return select(bits, cells, broadcast(low));
 }
 #endif
 
@@ -781,20 +796,24 @@ inline uint64_t bits_between(int64_t lo, int64_t hi) {
 }
 
 #if defined(__AVX2__) && !defined(NDPOOL_AVX512)
-// Those of the values whose bits are set, one after the other from some first one on.
+// Those of the values whose bits are set, but not all of them. (Such functions are for the ends of
+// arrays: not inlined, or half of all code would be copies of them.)
+template <class T>
+__attribute__((noinline)) void store_part(T* to, const T* values, int64_t lanes, uint64_t bits) {
+  if (bits & 1) {                                                // up to some last one, mostly
+    const int64_t count = __builtin_ctzll(~bits) & (lanes - 1);  // which the compiler sees
+    copy_some(to, values, count);
+    if (bits >> count == 0) return;
+  }
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    if (bits >> lane & 1) to[lane] = values[lane];
+  }
+}
 template <class T>
 inline void store_first(T* to, const T* values, int64_t lanes, uint64_t bits) {
   const uint64_t all = ~uint64_t{0} >> (64 - lanes);
   bits &= all;
-  if (bits == all) {  // of known size
-    copy_some(to, values, lanes);
-  } else if (bits & 1) {
-    copy_some(to, values, __builtin_ctzll(~bits) & (lanes - 1));  // which the compiler sees
-  } else {
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      if (bits >> lane & 1) to[lane] = values[lane];
-    }
-  }
+  bits == all ? copy_some(to, values, lanes) : store_part(to, values, lanes, bits);
 }
 template <int kBytes>
 inline void put_some(uint8_t* to, __m128i bytes, uint64_t bits) {
