@@ -132,6 +132,13 @@ WAYS = {  # name: shape, words
         (1, 9, 20000),
         {"kernel_size": (4, 6), "stride": (4, 5), "padding": (0, 3), "axes": PLANES},
     ),
+    **{
+        f"rows on rows, windows longer than a row of {n}": (
+            (2, 3, 4, n),
+            {"kernel_size": (2, 4), "stride": (3, 4), "dilation": (3, n // 3 + 1), "ceil_mode": True},
+        )
+        for n in (8, 16, 32, 64)
+    },
     "rows on rows of volumes": (
         (2, 13, 9, 130),
         {"kernel_size": (4, 3, 5), "padding": (2, 0, 1), "axes": (1, 2, 3)},

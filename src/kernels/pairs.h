@@ -204,7 +204,8 @@ class Pairs {
           cells_of_winners_.has(above_won + nearest.winner,
                                 above_won + farthest.winner + down_.winner_step + last + L + 1);
       // Then what is written beyond a row's end is written again, if the last vector comes first.
-      const bool last_first = readable && !free && two && to + down_.x_step + beyond <= dx_end;
+      const bool last_first =
+          readable && !free && two && down_.x_step == n && to + down_.x_step + beyond <= dx_end;
       to = out_.at(to, two ? 2 * n : n);
       S* next = two ? to + down_.x_step : nullptr;
       const auto block = [&](const Masks& masks, auto masked,
