@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(bool(native.missing), reason=NO_NATIVE)
 OVERLAPPING = {"kernel_size": 3, "stride": 2, "padding": 1}
 SAME = {"kernel_size": 3, "stride": 1, "padding": 1}
 PLANES = (1, 2)
+CUT_OFF = {"kernel_size": (2, 4), "stride": (3, 4), "ceil_mode": True}
+
 WAYS = {  # name: shape, words
     "forward in stretches, backward as a line": ((5, 3, 7, 9), SAME),
     "a line of one outer cell, shorter than a block": ((1, 1, 5, 6), SAME),
@@ -135,7 +137,7 @@ WAYS = {  # name: shape, words
     **{
         f"rows on rows, windows longer than a row of {n}": (
             (2, 3, 4, n),
-            {"kernel_size": (2, 4), "stride": (3, 4), "dilation": (3, n // 3 + 1), "ceil_mode": True},
+            {**CUT_OFF, "dilation": (3, n // 3 + 1)},
         )
         for n in (8, 16, 32, 64)
     },
