@@ -44,10 +44,14 @@ constexpr int64_t kLongRun = 256;             // bytes of a row of a window that
 constexpr int64_t kShortRun = 128;            // the same, where they cannot go beside each other
 constexpr int64_t kWideColumn = 32;           // bytes side by side, where that is faster than tiles
 constexpr int64_t kFewBeside = 40;            // cells of windows, where it is the fastest way
+constexpr int64_t kLongRow = 24;              // windows of two cells: see windows_apart
 constexpr int64_t kLeastPairedRow = 96;       // cells, without masks: see make_pairs
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 constexpr int64_t kPastCache = 48 << 20;      // bytes to move of which no gradient stays in a cache
 constexpr int64_t kPastCacheY = 96 << 20;     // bytes of an output that does not
+
+// The same without masks.
+constexpr int64_t long_row(int bytes) { return bytes >= 4 ? 12 : bytes == 2 ? 16 : kLongRow; }
 
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> found{&kernels_baseline};
@@ -522,7 +526,8 @@ class Pooling {
       if (!make(*plan)) plan = nullptr;
       return backwards_[key] = plan;
     };
-    if (kernels.pieces[kind] && windows_apart(work)) {
+    const bool masks = chosen.load()->vector_bytes == 64;
+    if (kernels.pieces[kind] && windows_apart(work, masks ? kLongRow : long_row(bytes))) {
       const auto plan = made(kPieces, [&](auto& p) {
         return make_pieces(work, std::min(lanes, bytes == 2 && lanes == 16 ? 8 : 16), p);
       });
@@ -543,7 +548,6 @@ class Pooling {
     if (kernels.pairs[kind] && work.axis[work.axes - 1].y_step == 1) {
       const auto plan = made(halves ? kPairsOfHalves : kPairs, [&](auto& p) {
         // without masks, ends of rows cost more, and halves that are not added need no floats
-        const bool masks = chosen.load()->vector_bytes == 64;
         return make_pairs(work, bytes, masks ? halves || bytes < 4 : bytes == 1,
                           masks ? 0 : kLeastPairedRow, p);
       });

@@ -49,7 +49,6 @@ constexpr int64_t kMostLineSums = 64 << 10;   // bytes of a row whose sums are k
 constexpr double kPieceCells = 4096;          // of an outer cell whose windows do not overlap
 constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be split
 constexpr int64_t kNoTap = 255;               // of a cell that is in no window
-constexpr int64_t kLongRow = 24;  // windows of two cells, from where rows go by themselves
 
 // Shares of work that need no tile: some rows of the first axis each.
 template <class Plan>
@@ -591,11 +590,10 @@ bool make_gather_across(const Work& work, int element_bytes, BackwardPlan& plan)
   return true;
 }
 
-// (Long rows of windows of two cells have a way of their own, which is faster by a fifth.)
-bool windows_apart(const Work& work) {
+bool windows_apart(const Work& work, int64_t long_row) {
   if (work.inner != 1 || work.cells > 255 || far_away(work)) return false;
   const Axis& last = work.axis[work.axes - 1];
-  if (tiled(work) && last.kernel == 2 && last.out >= kLongRow) return false;
+  if (tiled(work) && last.kernel == 2 && last.out >= long_row) return false;
   int64_t cells = 1, outputs = 1;
   for (int a = work.axes - 1; a >= 0; --a) {
     const Axis& along = work.axis[a];

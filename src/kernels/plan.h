@@ -66,8 +66,9 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
 // For windows with an output for each cell of small outer cells, in arrays without gaps. False for
 // others.
 bool make_shifts(const Work& work, int stored_bytes, ForwardPlan& plan);
-// Whether no cell is in two windows, in arrays without gaps.
-bool windows_apart(const Work& work);
+// Whether no cell is in two windows, in arrays without gaps. (But rows of so many windows of two
+// cells have a way of their own, which is faster.)
+bool windows_apart(const Work& work, int64_t long_row);
 // For backward over such. The plan is for smaller outer cells: see `split_first`. False for others.
 bool make_pieces(const Work& work, int lanes, BackwardPlan& plan);
 // For backward over runs of neighbouring cells behind the pooled axes. False for others.
