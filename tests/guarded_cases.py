@@ -55,6 +55,17 @@ def paired(seed):
     return laid_out(x, rng.choice(LAYOUTS), rng), words
 
 
+def upside_down(seed):
+    """(x, words): square windows over wide rows that go on towards lower addresses."""
+    rng, array_rng = random.Random(seed), np.random.default_rng(seed)
+    side = rng.choice((2, 3))
+    words = {"kernel_size": side, "stride": rng.choice((1, 1, 2)), "axes": (1, 2)}
+    words["padding"] = rng.choice((0, side // 2))
+    shape = (rng.randint(1, 2), rng.randint(12, 20), rng.randint(180, 260))
+    x = values(array_rng, rng.choice(REGIMES), shape, rng.choice(DTYPES))
+    return np.ascontiguousarray(x[:, ::-1])[:, ::-1], words
+
+
 def narrow(seed):
     """(x, words): any geometry, layout and dtype, over few cells."""
     case = random_case(seed)
@@ -92,8 +103,8 @@ def main(side, number, *more):
     for instructions in native._native.instruction_sets():
         native._native.set_instruction_set(instructions)
         for seed in range(number):
-            for kind in (wide, narrow, paired):
-                if kind is paired and seed % 4:  # these have many cells
+            for kind in (wide, narrow, paired, upside_down):
+                if kind in (paired, upside_down) and seed % 4:  # these have many cells
                     continue
                 x, words = kind(seed)
                 about = f"{instructions} {kind.__name__}({seed}) {x.dtype} {x.shape} {words}"

@@ -343,9 +343,8 @@ class Direct {
     if constexpr (kWholeEnds) {
       const int64_t outputs = ceil_div(count_[last_], L) * L;
       const int64_t reach = (along_.kernel - 1) * along_.dilation + 2 * outputs;
-      const int64_t further = (count_rows_ - 1) * x_row_;  // to the last row
-      readable_ = work_.cells_of_source.has(x + first_offset_ + least(0, further),
-                                            x + last_offset_ + most(0, further) + reach);
+      readable_ = work_.cells_of_source.has_rows(x, x + (count_rows_ - 1) * x_row_, first_offset_,
+                                                 last_offset_ + reach);
       const int64_t y_last = y + (count_rows_ - 1) * y_row_;
       if (readable_ && (around_ || y_last + outputs <= y_end_)) edge_ = cut_edges_;
     }

@@ -199,8 +199,8 @@ class Pairs {
                         to + down_.x_step + beyond <= dx_end;
       const bool readable =
           kBlends &&
-          cells_of_dy_.has(above + nearest.y + least(0, down_.y_step),
-                           above + farthest.y + most(0, down_.y_step) + last + L + 1) &&
+          cells_of_dy_.has_rows(above, above + down_.y_step, nearest.y,
+                                farthest.y + last + L + 1) &&
           cells_of_winners_.has(above_won + nearest.winner,
                                 above_won + farthest.winner + down_.winner_step + last + L + 1);
       // Then what is written beyond a row's end is written again, if the last vector comes first.

@@ -72,10 +72,10 @@ class Strips {
     const S* x = static_cast<const S*>(work_.source) + walk.x + start * down_.x_step;
     S* y = static_cast<S*>(work_.result) + walk.y + o * down_.y_step;
     uint8_t* winners = shifted(static_cast<uint8_t*>(work_.winners), walk.y + o * down_.y_step);
-    const S* first = x + (most(0, start) - start) * down_.x_step - along_.before;
-    const S* last = x + (least(down_.n, start + kRows + kSize - 1) - 1 - start) * down_.x_step +
-                    edges_.right.at - along_.before + kLanes<T> + kSize - 1;
-    readable_ = work_.cells_of_source.has(first, last);
+    const auto line = [&](int64_t i) { return x + (i - start) * down_.x_step; };  // of the input
+    readable_ = work_.cells_of_source.has_rows(
+        line(most(0, start)), line(least(down_.n, start + kRows + kSize - 1) - 1), -along_.before,
+        edges_.right.at - along_.before + kLanes<T> + kSize - 1);
     const auto go = [&](auto has_winners) {
       constexpr bool kWinners = has_winners(), kMany = kRows > 1;  // one row is seldom
       if (whole && kMany ? row<T, true, kWinners, kMany, kRows>(edges_, x, y, winners, start)

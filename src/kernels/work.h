@@ -71,6 +71,11 @@ struct Extent {
   bool has(const void* from, const void* to) const {  // all up to there
     return from >= begin && to <= end;
   }
+  // Of each row from `first` to `last`, which may lie before it, the cells [from, to).
+  template <class S>
+  bool has_rows(const S* first, const S* last, int64_t from, int64_t to) const {
+    return first < last ? has(first + from, last + to) : has(last + from, first + to);
+  }
 };
 
 struct Work {
