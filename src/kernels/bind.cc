@@ -529,7 +529,7 @@ class Pooling {
     const bool masks = chosen.load()->vector_bytes == 64;
     if (kernels.pieces[kind] && windows_apart(work, masks ? kLongRow : long_row(bytes))) {
       const auto plan = made(kPieces, [&](auto& p) {
-        return make_pieces(work, std::min(lanes, bytes == 2 && lanes == 16 ? 8 : 16), p);
+        return make_pieces(work, piece_lanes(chosen.load()->vector_bytes, bytes), p);
       });
       if (plan) {
         split_first(work, plan->first_windows);

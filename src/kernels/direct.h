@@ -15,12 +15,13 @@ namespace {
 
 // ---- lanes from the user's cells ----
 
-// The lanes whose bits are set; the others are `low`, and nothing is read for them.
 #if defined(__AVX2__) && !defined(NDPOOL_AVX512)
 #define NDPOOL_SELDOM __attribute__((noinline))  // there is another way but at the ends of arrays
 #else
 #define NDPOOL_SELDOM inline
 #endif
+
+// The lanes whose bits are set; the others are `low`, and nothing is read for them.
 template <class S, class T>
 NDPOOL_SELDOM Vec<T> load_some(const S* from, uint64_t bits, T low) {
 #if defined(NDPOOL_AVX512)
@@ -153,7 +154,7 @@ class Direct {
     x_row_ = rows.stride * rows.x_step;
     y_row_ = rows.y_step;
     int64_t outputs = 1;
-    bool dense = true;
+    bool dense = kWholeEnds;
     for (int a = last_; a >= 0; --a) {
       dense &= work.axis[a].y_step == outputs;
       outputs *= work.axis[a].out;
@@ -183,6 +184,7 @@ class Direct {
     for (int64_t o = 0; o < count_[last_]; o += L, start += step) {
       if (start < 0 || start + reach > along_.n || o + L > count_[last_])
         list(edges_[e++], o, start);
+      if (!kWholeEnds) continue;
       const int64_t windows = least(L, count_[last_] - o);
       if (start < 0 || start + reach - 2 * (L - windows) - 1 > along_.n) {
         cut_edges_[cut] = edges_[e - 1];
@@ -342,7 +344,7 @@ class Direct {
     edge_ = edges_;
     if constexpr (kWholeEnds) {
       const int64_t outputs = ceil_div(count_[last_], L) * L;
-      const int64_t reach = (along_.kernel - 1) * along_.dilation + 2 * outputs;
+      const int64_t reach = (along_.kernel - 1) * along_.dilation + 2 * outputs + L;
       readable_ = work_.cells_of_source.has_rows(x, x + (count_rows_ - 1) * x_row_, first_offset_,
                                                  last_offset_ + reach);
       const int64_t y_last = y + (count_rows_ - 1) * y_row_;
@@ -480,7 +482,7 @@ class Direct {
     Best<T> best{broadcast(low_), (Vec<Winner<T>>)broadcast(numbers_[0])};
     if (start_ + 2 * o >= along_.n) return best;
     for (int64_t r = 0; r < rows_; ++r) {
-      const Vec<T> cell = load_some<S, T>(x + offset_[r], 1, low_);
+      const Vec<T> cell = load_some<S, T>(x + offset_[r], 1, low_, readable_);
       if constexpr (kFloats) seen.look(cell);
       add_row<kWinners>(best, cell, r, seen);
     }

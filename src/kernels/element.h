@@ -98,8 +98,8 @@ class Disorder {
             _mm512_cmplt_epi16_mask((__m512i)lowest_, (__m512i)~high) |
             _mm512_cmpeq_epi16_mask((__m512i)highest_bits_, minus_zero)) != 0;
 #else
-    return any_true<int16_t>(highest_ > high) || any_true<int16_t>(lowest_ < ~high) ||
-           any_true<int16_t>((Vec<int16_t>)highest_bits_ == static_cast<int16_t>(-1));
+    return any(highest_ > high) || any(lowest_ < ~high) ||
+           any((Vec<int16_t>)highest_bits_ == static_cast<int16_t>(-1));
 #endif
   }
 
@@ -380,11 +380,7 @@ template <class S>
 inline __m128i first_cells(const S* from, uint64_t bits) {
   constexpr int kCells = 16 / sizeof(S);
   uint64_t some[4] = {};  // with room that the compiler asks for
-  const auto few = static_cast<uint32_t>(bits << (32 - kCells));
-  if (few != 0) {
-    const int lo = __builtin_ctz(few) - (32 - kCells), hi = kCells - __builtin_clz(few);
-    copy_some(reinterpret_cast<S*>(some) + lo, from + lo, hi - lo);
-  }
+  copy_lanes<kCells>(reinterpret_cast<S*>(some), from, bits);
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(some));
 }
 inline Vec<float> widened_some(const Half* from, uint64_t bits) {

@@ -95,7 +95,7 @@ class Pairs {
       dense &= work.outer[i].y_step == outputs;
       outputs *= work.outer[i].n;
     }
-    if (dense) dy_end_ = static_cast<const S*>(work.source) + outputs;
+    if (dense) dy_end_ = reinterpret_cast<const S*>(cells_of_dy_.end);
     whole_ = left_ < 0 && kernel_ == 3 ? L : 0;
     for (int t = 0; t < 9; ++t) tap_[t] = Lanes<T>(t);
   }

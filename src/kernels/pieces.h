@@ -12,13 +12,6 @@
 namespace ndpool {
 namespace {
 
-// How many lanes a piece has, of elements of so many bytes.
-template <int kBytes>
-constexpr int64_t kPieceLanes = kVectorBytes == 64 ? (kBytes == 8 ? 8 : 16)
-                                                   : (kBytes == 8   ? 4
-                                                      : kBytes == 1 ? 16
-                                                                    : 8);
-
 // For each lane: dy[from[lane]] where the winner beside it is the one wanted, else zero. `there`:
 // bits of those that can be read. S is what the elements are, T what they are computed with: of
 // halves, their bits.
@@ -65,7 +58,7 @@ inline __m128i piece_bytes(const uint8_t* from, uint64_t bits) {
 template <class S, class T>
 inline void ask(S* to, const S* dy, uint64_t there, const uint8_t* beside, const Piece& piece,
                 int64_t room) {
-  constexpr int kBytes = sizeof(T), kCells = kPieceLanes<kBytes>;
+  constexpr int kBytes = sizeof(T), kCells = piece_lanes(kVectorBytes, kBytes);
   const __m128i winners = piece_bytes<kCells>(beside, there);
   const __m128i from = _mm_loadu_si128(reinterpret_cast<const __m128i*>(piece.from));
   const __m128i wanted = _mm_loadu_si128(reinterpret_cast<const __m128i*>(piece.wanted));
@@ -115,7 +108,7 @@ template <class S, class T>
 int64_t in_pieces(const Work& work, const Backward& plan, void*, int64_t begin, int64_t end) {
   int64_t outputs = 1;
   for (int a = 0; a < work.axes; ++a) outputs *= work.axis[a].out;
-  const uint64_t there = bits_between(0, least(kPieceLanes<sizeof(T)>, outputs));
+  const uint64_t there = bits_between(0, least(piece_lanes(kVectorBytes, sizeof(T)), outputs));
   Ahead<false> next_dy;
   Ahead<true> next_dx;
   const int64_t cells = work.axis[0].n * work.axis[0].x_step;

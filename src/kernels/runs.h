@@ -139,7 +139,7 @@ class Runs {
         lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
     }
     const T value = lanes[0];
-    const bool nan = any_true<T>(nan_);
+    const bool nan = any(nan_);
     S* to = static_cast<S*>(work_.result) + y;
     const bool as_is = std::is_integral_v<T> || (!nan && value != T{});
     if (as_is && !work_.winners) return narrow(value, *to);
@@ -205,7 +205,7 @@ class Runs {
       }
 #endif
       for (; i + L <= count; i += L) {
-        if (any_true<T>(load_cells<S, T>(from + i) == wanted)) break;
+        if (any(load_cells<S, T>(from + i) == wanted)) break;
       }
     }
     for (; i < count; ++i) {

@@ -48,7 +48,7 @@ bool find_places_of(const Places& places, const W* winners, int64_t count, int32
     for (int64_t lane = count - i; lane < L; ++lane) here[lane] = 0;
     wrong |= here;
   }
-  return !any_true<int32_t>(wrong);
+  return !any(wrong);
 }
 
 inline bool find_places(const Places& places, const void* winners, int winner_bytes, int64_t from,

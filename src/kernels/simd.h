@@ -274,6 +274,15 @@ inline void copy_some(T* to, const T* from, int64_t count) {
   part(std::integral_constant<size_t, 1>{});
 }
 
+// The lanes, kLanes of them at most, from the first to the last whose bit is set; no other is read.
+template <int kLanes, class T>
+inline void copy_lanes(T* to, const T* from, uint64_t bits) {
+  const auto few = static_cast<uint32_t>(bits << (32 - kLanes));  // the last lane's bit comes last
+  if (few == 0) return;
+  const int lo = __builtin_ctz(few) - (32 - kLanes), hi = kLanes - __builtin_clz(few);
+  copy_some(to + lo, from + lo, hi - lo);
+}
+
 // Each lane all ones where its bit is set, else zero.
 template <class T>
 inline Vec<Winner<T>> lanes_of(uint64_t bits) {
@@ -362,10 +371,7 @@ class Lanes {
   // The same; nothing before the first and behind the last of them is read.
   __attribute__((noinline)) static Bytes bytes(const uint8_t* winners, uint64_t bits) {
     uint8_t some[32] = {};  // with room that the compiler asks for
-    const auto few = static_cast<uint32_t>(bits << (32 - kLanes<T>));
-    if (few == 0) return Bytes{};
-    const int lo = __builtin_ctz(few) - (32 - kLanes<T>), hi = kLanes<T> - __builtin_clz(few);
-    copy_some(some + lo, winners + lo, hi - lo);
+    copy_lanes<kLanes<T>>(some, winners, bits);
     Bytes found;
     std::memcpy(&found, some, kBytes);
     return found;
@@ -663,20 +669,6 @@ inline Vec<T> from_pairs(Vec<T> values, Vec<Winner<T>> winners, Vec<Winner<T>> w
   return won ? twice<kFrom>(values, lanes) : Vec<T>{};
 }
 
-// Whether a comparison holds for any of the lanes.
-template <class T, class M>
-inline bool any_true(M found) {
-#if defined(NDPOOL_AVX512)
-  return _mm512_test_epi64_mask((__m512i)found, (__m512i)found) != 0;
-#elif defined(__AVX2__)
-  return !_mm256_testz_si256((__m256i)found, (__m256i)found);
-#else
-  bool some = false;
-  for (int lane = 0; lane < kLanes<T>; ++lane) some |= found[lane] != 0;
-  return some;
-#endif
-}
-
 #if defined(NDPOOL_AVX512)
 // As bits: which lanes are equal.
 template <class T>
@@ -719,7 +711,9 @@ inline auto unordered(Vec<T> a, Vec<T> b) {
 }
 template <class M>
 inline bool any(M found) {
-#if defined(__AVX2__) && !defined(NDPOOL_AVX512)
+#if defined(NDPOOL_AVX512)
+  return _mm512_test_epi64_mask((__m512i)found, (__m512i)found) != 0;
+#elif defined(__AVX2__)
   return !_mm256_testz_si256((__m256i)found, (__m256i)found);
 #else
   bool some = false;
@@ -774,11 +768,8 @@ inline Vec<T> load_masked(const T* from, uint64_t bits, T low) {
   } else if constexpr (sizeof(T) == 4) {
     cells = (Vec<T>)_mm256_maskload_epi32(reinterpret_cast<const int*>(from), (__m256i)lanes);
   } else {
-    T some[kLanes<T>];
-    const auto few = static_cast<uint32_t>(bits << (32 - kLanes<T>));  // the last lane's comes last
-    if (few == 0) return broadcast(low);
-    const int lo = __builtin_ctz(few) - (32 - kLanes<T>), hi = kLanes<T> - __builtin_clz(few);
-    copy_some(some + lo, from + lo, hi - lo);
+    T some[kLanes<T>] = {};
+    copy_lanes<kLanes<T>>(some, from, bits);
     cells = load(some);
   }
   return select(bits, cells, broadcast(low));

@@ -48,7 +48,7 @@ class CellFinder {
     }
   }
 
-  bool wrong() const { return any_true<uint16_t>(wrong_); }
+  bool wrong() const { return any(wrong_); }
 
   static constexpr int L = kLanes<uint16_t>;
 

@@ -146,7 +146,13 @@ struct Held {
   const uint64_t* inside;  // for each pass, vector and tap: the lanes whose tap is inside
 };
 
-// As many neighbouring cells of dx as a vector has lanes, or fewer, each in one window at most; of
+// How many lanes a piece has: no more than a shuffle of vectors of so many bytes reaches.
+constexpr int piece_lanes(int vector_bytes, int element_bytes) {
+  if (vector_bytes == 64) return element_bytes == 8 ? 8 : 16;
+  return element_bytes == 1 ? 16 : element_bytes == 8 ? 4 : 8;
+}
+
+// As many neighbouring cells of dx as a piece has lanes, or fewer, each in one window at most; of
 // each lane: which of the outputs from `y` on it asks, and for which winner.
 struct Piece {
   int64_t x, y, cells;
