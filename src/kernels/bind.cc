@@ -48,7 +48,7 @@ constexpr int64_t kLongRow = 24;              // windows of two cells: see windo
 constexpr int64_t kLeastPairedRow = 96;       // cells, without masks: see make_pairs
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 constexpr int64_t kPastCache = 48 << 20;      // bytes to move of which no gradient stays in a cache
-constexpr int64_t kPastCacheY = 96 << 20;     // bytes of an output that does not
+constexpr int64_t kPastCacheY = 32 << 20;     // bytes of an output that does not
 
 // The same without masks.
 constexpr int64_t long_row(int bytes) { return bytes >= 4 ? 12 : bytes == 2 ? 16 : kLongRow; }

@@ -279,7 +279,7 @@ class Direct {
   // How many rows of outputs, from output o of the next to last axis on, may go together.
   int64_t rows_alike(const Axis& along, int64_t o, int64_t start) const {
     const int64_t room = along.n - 1 - start - (along.kernel - 1) * along.dilation;
-    if (start < 0 || room < 0 || around_) return 1;
+    if (start < 0 || room < 0 || (around_ && y_row_ != count_[last_])) return 1;
     const int64_t most_at_once = most(1, kOutputsAtOnce / count_[last_]);
     return least(least(room / along.stride + 1, most_at_once), count_[last_ - 1] - o);
   }
@@ -293,8 +293,8 @@ class Direct {
     S* to = static_cast<S*>(work_.result) + y;
     uint8_t* winners = work_.winners ? static_cast<uint8_t*>(work_.winners) + y : nullptr;
     if (around_) {
-      to = around(out_, to, count_[last_]);
-      if (winners) winners = around(winners_out_, winners, count_[last_]);
+      to = around(out_, to, count * count_[last_]);
+      if (winners) winners = around(winners_out_, winners, count * count_[last_]);
     }
     constexpr std::true_type yes;
     constexpr std::false_type no;
@@ -367,15 +367,21 @@ class Direct {
   // of memory, not row beside row: long rows go up to 1.7 times as fast so.
   // Inlined, as `prefetch` is.
   __attribute__((always_inline)) inline void ask_ahead(const S* x, int64_t o, const S* to) const {
-    const auto ask = [&](int64_t offset) __attribute__((always_inline)) {
+    const auto ask = [&](auto from_memory, int64_t offset) __attribute__((always_inline)) {
       int64_t next = address(x + offset + ahead_cells_ * o);
       for (int64_t r = 0; r < new_rows_; ++r, next += ahead_row_) {
-        prefetch<false>(next);
-        prefetch<false>(next + 64);
+        for (int64_t line = 0; line < 128; line += 64) {
+          from_memory() ? prefetch_from_memory(next + line) : prefetch<false>(next + line);
+        }
       }
     };
-    ask(ask_);
-    if (ask_plane_ > 0) ask(ask_plane_);
+    if (around_) {
+      ask(std::true_type{}, ask_);
+      if (ask_plane_ > 0) ask(std::true_type{}, ask_plane_);
+      return;
+    }
+    ask(std::false_type{}, ask_);
+    if (ask_plane_ > 0) ask(std::false_type{}, ask_plane_);
     prefetch<true>(address(to + o) + kWriteAhead);
   }
 

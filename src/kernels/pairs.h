@@ -182,21 +182,30 @@ class Pairs {
       nearest = {least(nearest.y, plane.y), least(nearest.winner, plane.winner), 0};
       farthest = {most(farthest.y, plane.y), most(farthest.winner, plane.winner), 0};
     }
-    for (int64_t pair = begin; pair < end; ++pair) {
+    const S* above = dy + (begin + upper_) * down_.y_step + left_;
+    const uint8_t* above_won = winners + (begin + upper_) * down_.winner_step + left_;
+    const int64_t beyond = 2 * (last + L);
+    const auto inside = [this](int64_t pair) {
+      return (kKernel == 2 || pair + upper_ >= 0) && pair + upper_ + 1 < down_.out;
+    };
+    // Whether the last vector may go beyond the row's end: what is read there, the last right
+    // output, begins the next row, in padding on its left, and won no cell of this one; what is
+    // written there is written again.
+    const auto is_free = [&](int64_t pair) {
+      const S* from = dy + (pair + upper_ + 1) * down_.y_step + left_;
+      const S* row = dx + (2 * pair + 1) * down_.x_step;
+      return 2 * pair + 1 < down_.n && (last == 0 || beyond <= n) &&
+             from + farthest.y + last + L < dy_end_ && row + beyond <= dx_end;
+    };
+    // Once rows of pairs are inside and free, so are the next ones up to here.
+    int64_t alike = end;
+    while (alike > begin && !(inside(alike - 1) && is_free(alike - 1))) --alike;
+    for (int64_t pair = begin; pair < end;) {
       const int64_t upper = pair + upper_;
       const bool has_upper = upper >= 0 && upper < down_.out;
       const bool has_lower = upper + 1 >= 0 && upper + 1 < down_.out;
-      const S* above = dy + upper * down_.y_step + left_;
-      const uint8_t* above_won = winners + upper * down_.winner_step + left_;
-      const bool two = 2 * pair + 1 < down_.n;
-      S* to = dx + 2 * pair * down_.x_step;
-      // Whether the last vector may go beyond the row's end: what is read there, the last right
-      // output, begins the next row, in padding on its left, and won no cell of this one; what is
-      // written there is written again.
-      const int64_t beyond = 2 * (last + L);
-      const bool free = two && (last == 0 || beyond <= n) &&
-                        above + farthest.y + down_.y_step + last + L < dy_end_ &&
-                        to + down_.x_step + beyond <= dx_end;
+      const bool two = 2 * pair + 1 < down_.n, all_there = inside(pair), free = is_free(pair);
+      S* place = dx + 2 * pair * down_.x_step;
       const bool readable =
           kBlends &&
           cells_of_dy_.has_rows(above, above + down_.y_step, nearest.y,
@@ -205,44 +214,53 @@ class Pairs {
                                 above_won + farthest.winner + down_.winner_step + last + L + 1);
       // Then what is written beyond a row's end is written again, if the last vector comes first.
       const bool last_first =
-          readable && !free && two && down_.x_step == n && to + down_.x_step + beyond <= dx_end;
-      to = out_.at(to, two ? 2 * n : n);
-      S* next = two ? to + down_.x_step : nullptr;
-      const auto block = [&](const Masks& masks, auto masked,
-                             int64_t cells) __attribute__((always_inline)) {
-        constexpr bool kMasked = masked(), kLeft = kKernel == 3;
-        const int64_t ahead = address(to + 4 * masks.at) + kAheadOfDx;  // of two rows one by one
-        for (int64_t i = 0; i < 256; i += 64) prefetch<true>(ahead + i);
-        prefetch<false>(address(above + masks.at) + kAhead);
-        prefetch<false>(address(above_won + masks.at) + kAhead);
-        PairSums<T> sums[2];
-        for (int64_t p = 0; p < (kOne ? 1 : count); ++p) {
-          const S* y = above + masks.at + (kOne ? 0 : planes[p].y);
-          const uint8_t* won = above_won + masks.at + (kOne ? 0 : planes[p].winner);
-          const auto from = static_cast<uint8_t>(kOne ? 0 : planes[p].tap);
-          const Outputs low = outputs<kMasked, kLeft>(y + down_.y_step, won + down_.winner_step,
-                                                      has_lower ? masks.left : 0,
-                                                      has_lower ? masks.right : 0, from, readable);
-          Outputs high{};
-          if constexpr (kKernel == 3) {
-            high = outputs<kMasked, kLeft>(y, won, has_upper ? masks.left : 0,
-                                           has_upper ? masks.right : 0, from, readable);
+          readable && !free && two && down_.x_step == n && place + down_.x_step + beyond <= dx_end;
+      const bool as_next = all_there && free && (readable || !kBlends);
+      const int64_t until = as_next && pair < alike ? alike : pair + 1;
+      for (; pair < until; ++pair) {
+        S* to = out_.at(place, two ? 2 * n : n);
+        S* next = two ? to + down_.x_step : nullptr;
+        const auto block = [&](const Masks& masks, auto masked,
+                               int64_t cells) __attribute__((always_inline)) {
+          constexpr bool kMasked = masked(), kLeft = kKernel == 3;
+          if (!out_) {
+            const int64_t ahead = address(to + 4 * masks.at) + kAheadOfDx;  // of two rows
+            constexpr int64_t kBytes = 4 * L * int64_t{sizeof(S)};
+            for (int64_t i = 0; i < kBytes; i += 64) prefetch<true>(ahead + i);
           }
-          add_pairs<kKernel, kEven>(sums, high, low, tap_);
+          prefetch<false>(address(above + masks.at) + kAhead);
+          prefetch<false>(address(above_won + masks.at) + kAhead);
+          PairSums<T> sums[2];
+          for (int64_t p = 0; p < (kOne ? 1 : count); ++p) {
+            const S* y = above + masks.at + (kOne ? 0 : planes[p].y);
+            const uint8_t* won = above_won + masks.at + (kOne ? 0 : planes[p].winner);
+            const auto from = static_cast<uint8_t>(kOne ? 0 : planes[p].tap);
+            const Outputs low = outputs<kMasked, kLeft>(
+                y + down_.y_step, won + down_.winner_step, has_lower ? masks.left : 0,
+                has_lower ? masks.right : 0, from, readable);
+            Outputs high{};
+            if constexpr (kKernel == 3) {
+              high = outputs<kMasked, kLeft>(y, won, has_upper ? masks.left : 0,
+                                             has_upper ? masks.right : 0, from, readable);
+            }
+            add_pairs<kKernel, kEven>(sums, high, low, tap_);
+          }
+          store_sums<S, T>(to + 2 * masks.at, cells, sums[0].first, sums[0].second);
+          if (next) store_sums<S, T>(next + 2 * masks.at, cells, sums[1].first, sums[1].second);
+        };
+        if (last_first) block(last_, std::true_type{}, 2 * L);
+        for (int64_t at = 0;; at = least(at + L, last)) {
+          if (at == last && last_first) break;
+          if (all_there && at >= whole_ && (at < last || free)) {
+            block({at, 0, 0}, std::false_type{}, 2 * L);
+          } else {
+            block(at == last ? last_ : masks(at), std::true_type{}, n - 2 * at);
+          }
+          if (at == last) break;  // what came once more some of those before
         }
-        store_sums<S, T>(to + 2 * masks.at, cells, sums[0].first, sums[0].second);
-        if (next) store_sums<S, T>(next + 2 * masks.at, cells, sums[1].first, sums[1].second);
-      };
-      const bool inside = (has_upper || kKernel == 2) && has_lower;
-      if (last_first) block(last_, std::true_type{}, 2 * L);
-      for (int64_t at = 0;; at = least(at + L, last)) {
-        if (at == last && last_first) break;
-        if (inside && at >= whole_ && (at < last || free)) {
-          block({at, 0, 0}, std::false_type{}, 2 * L);
-        } else {
-          block(at == last ? last_ : masks(at), std::true_type{}, n - 2 * at);
-        }
-        if (at == last) break;  // what came once more some of those before
+        above += down_.y_step;
+        above_won += down_.winner_step;
+        place += 2 * down_.x_step;
       }
     }
   }

@@ -74,6 +74,7 @@ class PairsAcross {
     const auto outputs = [&](int i) {
       const auto [y, won] = std::pair{four.y[i], four.won[i]};
       prefetch<false>(address(y[1] + at) + kAhead);
+      prefetch<false>(address(won[1] + at) + kAhead);
       return PairOutputs<T>{load_summands<S, T>(y[0] + at), load_summands<S, T>(y[1] + at),
                             Lanes<T>::bytes(won[0] + at), Lanes<T>::bytes(won[1] + at)};
     };
@@ -82,7 +83,7 @@ class PairsAcross {
     for (int i = 0; i < 2; ++i) {
       const auto put = [&](S* to, Vec<T> sum) {
         if (!to) return;
-        prefetch<true>(address(to + at) + kAheadOfDx);
+        if (!out_[0]) prefetch<true>(address(to + at) + kAheadOfDx);
         put_sums<S, T>(to + at, sum);
       };
       put(four.to[i][0], sums[i].first);

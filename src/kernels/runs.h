@@ -26,6 +26,7 @@ class Runs {
 
  private:
   static constexpr int L = kLanes<T>;
+  static constexpr int64_t kLine = 64 / sizeof(S);  // cells of a line of the cache
   static constexpr int64_t kShort = 8;  // vectors of a run that is short; twice that with winners
 
   NDPOOL_RECURSIVE void outputs(int a, const S* x, int64_t y, int64_t winner) {
@@ -63,6 +64,9 @@ class Runs {
     auto nan = unordered<T>(Vec<T>{}, Vec<T>{});
     for (int u = 0; u < L; ++u) {
       const S* from = first + u * along.stride;
+      if constexpr (kWinners) {  // (without them, asking takes longer than the rest)
+        for (int64_t i = 0; i < count; i += kLine) prefetch<false>(address(from + i) + kAhead);
+      }
       const Vec<T> last = load_cells<S, T>(from + count - L);
       Best<T> found{load_cells<S, T>(from), numbers_};
       Vec<Winner<T>> number = numbers_;

@@ -40,20 +40,24 @@ inline void put_lines_out(char*, const char*, int64_t) {}
 inline void wait_until_out() {}
 #endif
 
-// Part of a result: runs of cells, most of which follow each other.
+// Part of a result: runs of cells, most of which follow each other. What is made goes out a little
+// later and little by little, so that memory has something to do while the next is computed.
 class Stream {
  public:
   explicit Stream(bool past_cache)
       : made_at_(kStreams && past_cache
-                     ? std::aligned_alloc(kLineOfCache, kEnough + kMost + 4 * kLineOfCache)
+                     ? std::aligned_alloc(kLineOfCache, kRoom + kMost + 4 * kLineOfCache)
                      : nullptr) {}
   ~Stream() {
     if (!made_at_) return;
-    put_out();
+    put_all_out();
     wait_until_out();
   }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
+
+  // Whether anything is made elsewhere.
+  explicit operator bool() const { return made_at_ != nullptr; }
 
   // Where to make the run of `count` cells whose place is `to`: there, if nothing is gained.
   // All of it has to be written before the next call, and two vectors more may be.
@@ -62,37 +66,47 @@ class Stream {
     if (!made_at_) return to;
     const int64_t bytes = count * static_cast<int64_t>(sizeof(S));
     char* made = begin_ + made_;
-    if (reinterpret_cast<char*>(to) != to_ + made_ || made_ >= kEnough || bytes > kMost) {
+    if (reinterpret_cast<char*>(to) != to_ + made_ || made_ >= kRoom || bytes > kMost) {
       made = place(reinterpret_cast<char*>(to), bytes);
+    } else if (made_ - out_ >= kLag + kAtOnce) {
+      put_out(made_ - kLag);
     }
     made_ += bytes;
     return reinterpret_cast<S*>(made);
   }
 
  private:
-  // Bytes: a run at most; and those that are enough to go out.
-  static constexpr int64_t kMost = 32 << 10, kEnough = 4 << 10;
+  // Bytes: a run at most; what is made before it begins anew; and how much of it waits to go out,
+  // so that it has reached the cache, and how much goes at once.
+  static constexpr int64_t kMost = 32 << 10, kRoom = 8 << 10, kLag = 2 << 10, kAtOnce = 256;
 
   // Where a run goes that does not go on with those made so far.
   __attribute__((noinline)) char* place(char* to, int64_t bytes) {
-    put_out();
+    put_all_out();
     to_ = to;
+    made_ = out_ = 0;
     begin_ = static_cast<char*>(made_at_.get()) + address(to_) % kLineOfCache;
     if (bytes <= kMost) return begin_;
     to_ = nullptr, made_ = -bytes;  // nothing is to go out
     return to;
   }
 
-  __attribute__((noinline)) void put_out() {
+  // As many lines as end before `until`; and what is before the first of them.
+  __attribute__((noinline)) void put_out(int64_t until) {
+    if (out_ == 0) {
+      const int64_t begin = address(to_) % kLineOfCache;
+      out_ = begin ? least(until, kLineOfCache - begin) : 0;
+      copy(0, out_);
+    }
+    const int64_t lines = (until - out_) / kLineOfCache * kLineOfCache;
+    put_lines_out(to_ + out_, begin_ + out_, lines);
+    out_ += lines;
+  }
+
+  void put_all_out() {
     if (made_ == 0) return;
-    const int64_t begin = address(to_) % kLineOfCache;
-    const int64_t before = begin ? least(made_, kLineOfCache - begin) : 0;
-    const int64_t lines = (made_ - before) / kLineOfCache * kLineOfCache;
-    const char* from = begin_;
-    copy(0, before);
-    put_lines_out(to_ + before, from + before, lines);
-    copy(before + lines, made_);
-    made_ = 0;
+    put_out(made_);
+    copy(out_, made_);
   }
 
   void copy(int64_t begin, int64_t end) const {
@@ -104,8 +118,8 @@ class Stream {
   };
   const std::unique_ptr<void, Free> made_at_;  // null: everything is made where it belongs
   char* to_ = nullptr;
-  char* begin_ = nullptr;  // where they are made: lines here are lines there
-  int64_t made_ = 0;       // bytes from there on
+  char* begin_ = nullptr;       // where they are made: lines here are lines there
+  int64_t made_ = 0, out_ = 0;  // bytes from there on, and those of them that went out
 };
 
 }  // namespace

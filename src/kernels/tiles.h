@@ -60,6 +60,12 @@ __attribute__((always_inline)) inline void prefetch(int64_t address) {
   __builtin_prefetch(reinterpret_cast<const void*>(address), kWrite, 3);
 }
 
+// The same into the second-level cache only, which can wait for more lines at a time than the
+// first. Where memory has to deliver, that is a tenth faster; where a cache does, as much slower.
+__attribute__((always_inline)) inline void prefetch_from_memory(int64_t address) {
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
+}
+
 // Bytes, to ask for cells before they are read and written: the processor itself looks no further
 // than a page.
 constexpr int64_t kAhead = 4096, kWriteAhead = 512;
