@@ -195,6 +195,12 @@ class Direct {
     rows_ = 0;
   }
 
+  // Before another writes what this one has written.
+  void finish() {
+    out_.finish();
+    winners_out_.finish();
+  }
+
   // False where values are not in order as T, and then not all is written.
   bool write(const Walk& walk) {
     in_order_ = true;
@@ -625,7 +631,9 @@ class DirectHalves {
     floats_.look_at(walk);
   }
   void write(const Walk& walk) {
-    if (!integers_.write(walk)) floats_.write(walk);
+    if (integers_.write(walk)) return;
+    integers_.finish();
+    floats_.write(walk);
   }
 
  private:

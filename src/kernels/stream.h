@@ -48,11 +48,7 @@ class Stream {
       : made_at_(kStreams && past_cache
                      ? std::aligned_alloc(kLineOfCache, kRoom + kMost + 4 * kLineOfCache)
                      : nullptr) {}
-  ~Stream() {
-    if (!made_at_) return;
-    put_all_out();
-    wait_until_out();
-  }
+  ~Stream() { finish(); }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -73,6 +69,14 @@ class Stream {
     }
     made_ += bytes;
     return reinterpret_cast<S*>(made);
+  }
+
+  // All that was made goes out, before anything that is written from now on.
+  void finish() {
+    if (!made_at_) return;
+    put_all_out();
+    wait_until_out();
+    to_ = nullptr, made_ = 0;
   }
 
  private:
