@@ -58,17 +58,10 @@ class Stream {
   // Where to make the run of `count` cells whose place is `to`: there, if nothing is gained.
   // All of it has to be written before the next call, and two vectors more may be.
   template <class S>
-  inline S* at(S* to, int64_t count) {
+  __attribute__((always_inline)) inline S* at(S* to, int64_t count) {
     if (!made_at_) return to;
-    const int64_t bytes = count * static_cast<int64_t>(sizeof(S));
-    char* made = begin_ + made_;
-    if (reinterpret_cast<char*>(to) != to_ + made_ || made_ >= kRoom || bytes > kMost) {
-      made = place(reinterpret_cast<char*>(to), bytes);
-    } else if (made_ - out_ >= kLag + kAtOnce) {
-      put_out(made_ - kLag);
-    }
-    made_ += bytes;
-    return reinterpret_cast<S*>(made);
+    char* bytes = reinterpret_cast<char*>(to);
+    return reinterpret_cast<S*>(make_at(bytes, count * static_cast<int64_t>(sizeof(S))));
   }
 
   // All that was made goes out, before anything that is written from now on.
@@ -83,6 +76,17 @@ class Stream {
   // Bytes: a run at most; what is made before it begins anew; and how much of it waits to go out,
   // so that it has reached the cache, and how much goes at once.
   static constexpr int64_t kMost = 32 << 10, kRoom = 8 << 10, kLag = 2 << 10, kAtOnce = 256;
+
+  inline char* make_at(char* to, int64_t bytes) {
+    char* made = begin_ + made_;
+    if (to != to_ + made_ || made_ >= kRoom || bytes > kMost) {
+      made = place(to, bytes);
+    } else if (made_ - out_ >= kLag + kAtOnce) {
+      put_out(made_ - kLag);
+    }
+    made_ += bytes;
+    return made;
+  }
 
   // Where a run goes that does not go on with those made so far.
   __attribute__((noinline)) char* place(char* to, int64_t bytes) {
