@@ -339,15 +339,19 @@ inline __m256i narrowed_sums(Vec<float> sums) {
 // Those of two vectors in turn.
 template <class S>
 inline Vec<uint16_t> halves_in_turn(Vec<float> a, Vec<float> b) {
-  __m512i low, high;
   if constexpr (std::is_same_v<S, Half>) {
-    low = _mm512_cvtepu16_epi32(narrowed_half(a));
-    high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrowed_half(b)), 16);
+    constexpr auto two = [](int lane) { return (lane + 16) << 16 | lane; };
+    const __m512i places =
+        _mm512_setr_epi32(two(0), two(1), two(2), two(3), two(4), two(5), two(6), two(7), two(8),
+                          two(9), two(10), two(11), two(12), two(13), two(14), two(15));
+    const __m512i first = _mm512_castsi256_si512(narrowed_half(a));
+    const __m512i both = _mm512_inserti64x4(first, narrowed_half(b), 1);
+    return (Vec<uint16_t>)_mm512_permutexvar_epi16(places, both);
   } else {
-    low = _mm512_srli_epi32(rounded_numbers(a), 16);
-    high = _mm512_and_si512(rounded_numbers(b), _mm512_set1_epi32(static_cast<int>(0xffff0000)));
+    constexpr __mmask32 kUpper = 0xaaaaaaaa;
+    const __m512i low = _mm512_srli_epi32(rounded_numbers(a), 16);
+    return (Vec<uint16_t>)_mm512_mask_blend_epi16(kUpper, low, rounded_numbers(b));
   }
-  return (Vec<uint16_t>)_mm512_or_si512(low, high);
 }
 #elif defined(__AVX2__)
 template <class S>
@@ -420,20 +424,26 @@ inline Vec<T> load_cells(const S* from) {
   }
 }
 
+// Whether halves are computed with as the bits they are, which does where none is added to another.
+template <class S, class T>
+constexpr bool kAsBits = !std::is_integral_v<S> && std::is_same_v<T, uint16_t>;
+
 // The same where they are added to something, which makes a NaN quiet in any case.
 template <class S, class T>
 inline Vec<T> load_summands(const S* from) {
+  if constexpr (kAsBits<S, T>) {
+    return as_sum<S, T>(load(reinterpret_cast<const T*>(from)));
 #if defined(NDPOOL_AVX512)
-  if constexpr (std::is_same_v<S, Half> && std::is_same_v<T, float>) {
+  } else if constexpr (std::is_same_v<S, Half> && std::is_same_v<T, float>) {
     const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
     return _mm512_maskz_cvtph_ps(0xffff, halves);
-  }
 #elif defined(__AVX2__)
-  if constexpr (std::is_same_v<S, Half> && std::is_same_v<T, float>) {
+  } else if constexpr (std::is_same_v<S, Half> && std::is_same_v<T, float>) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
-  }
 #endif
-  return load_cells<S, T>(from);
+  } else {
+    return load_cells<S, T>(from);
+  }
 }
 
 // Store the lanes whose bits are set, as the array has them.
@@ -505,14 +515,16 @@ __attribute__((always_inline)) inline void store_pairs(S* to, int64_t count, Vec
 // The same of sums, in which a NaN is always quiet.
 template <class S, class T>
 __attribute__((always_inline)) inline void store_sums(S* to, int64_t count, Vec<T> a, Vec<T> b) {
+  if constexpr (kAsBits<S, T>) {
+    store_pairs<T, T>(reinterpret_cast<T*>(to), count, a, b);
 #if defined(__AVX2__)
-  if constexpr (!std::is_same_v<S, T>) {
+  } else if constexpr (!std::is_same_v<S, T>) {
     const auto halves = halves_in_turn<S>(a, b);
     store_some(reinterpret_cast<uint16_t*>(to), halves, first_bits(count));
-    return;
-  }
 #endif
-  store_pairs<S, T>(to, count, a, b);
+  } else {
+    store_pairs<S, T>(to, count, a, b);
+  }
 }
 
 }  // namespace

@@ -47,8 +47,8 @@ const BackwardKernels NDPOOL_TABLE(NDPOOL_ISA, _backward) = {
      pairs_across<Brain, float>, pairs_across<float, float>, pairs_across<double, double>},
     {nullptr, in_pairs<uint8_t, uint8_t>, in_pairs<uint8_t, uint8_t>, in_pairs<uint16_t, uint16_t>,
      in_pairs<uint16_t, uint16_t>, in_pairs<uint32_t, uint32_t>, in_pairs<uint32_t, uint32_t>,
-     in_pairs<uint64_t, uint64_t>, in_pairs<uint64_t, uint64_t>, in_pairs<Half, float>,
-     in_pairs<Brain, float>, in_pairs<float, float>, in_pairs<double, double>},
+     in_pairs<uint64_t, uint64_t>, in_pairs<uint64_t, uint64_t>, halves_in_pairs<Half>,
+     halves_in_pairs<Brain>, in_pairs<float, float>, in_pairs<double, double>},
 #else
     {},
     {},

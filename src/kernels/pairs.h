@@ -25,46 +25,67 @@ template <class T>
 struct PairSums {
   Vec<T> first{}, second{};
 
-  // Those of a row of outputs whose windows have these cells in a row of their own.
+  // Adds those of a row of outputs whose windows have these cells in a row of their own.
   // kEven: where windows have three cells, the first of each pair is in both of them, else the
-  // second.
-  template <int kKernel, bool kEven>
+  // second. kNew: there is nothing yet to add to.
+  template <int kKernel, bool kEven, bool kNew>
   __attribute__((always_inline)) inline void add(const PairOutputs<T>& of, const Lanes<T>* tap) {
-    if constexpr (kKernel == 3 && kEven) {
-      first = (Vec<T>)tap[2].add_where_equal(of.left_won, of.left, first);
-    }
-    if constexpr (kEven) {
-      first = (Vec<T>)tap[0].add_where_equal(of.right_won, of.right, first);
-      second = (Vec<T>)tap[1].add_where_equal(of.right_won, of.right, second);
+    constexpr std::bool_constant<kNew> is_new;
+    constexpr std::false_type is_more;
+    const auto left = [&](int t, Vec<T>& sum, auto none) __attribute__((always_inline)) {
+      sum = sum_of(tap[t], of.left_won, of.left, sum, none);
+    };
+    const auto right = [&](int t, Vec<T>& sum, auto none) __attribute__((always_inline)) {
+      sum = sum_of(tap[t], of.right_won, of.right, sum, none);
+    };
+    if constexpr (kEven && kKernel == 3) {
+      left(2, first, is_new);
+      right(0, first, is_more);
+      right(1, second, is_new);
+    } else if constexpr (kEven) {
+      right(0, first, is_new);
+      right(1, second, is_new);
     } else {
-      first = (Vec<T>)tap[1].add_where_equal(of.left_won, of.left, first);
-      second = (Vec<T>)tap[2].add_where_equal(of.left_won, of.left, second);
-      second = (Vec<T>)tap[0].add_where_equal(of.right_won, of.right, second);
+      left(1, first, is_new);
+      left(2, second, is_new);
+      right(0, second, is_more);
     }
+  }
+
+ private:
+  template <bool kNew>
+  __attribute__((always_inline)) static inline Vec<T> sum_of(const Lanes<T>& tap,
+                                                             typename Lanes<T>::Bytes won,
+                                                             Vec<T> values, Vec<T> sum,
+                                                             std::bool_constant<kNew>) {
+    if constexpr (kNew) return (Vec<T>)tap.only_where_equal(won, values);
+    return (Vec<T>)tap.add_where_equal(won, values, sum);
   }
 };
 
 // What the outputs above and below give to the four cells, in order.
-template <int kKernel, bool kEven, class T>
+template <int kKernel, bool kEven, bool kNew, class T>
 __attribute__((always_inline)) inline void add_pairs(PairSums<T> (&sums)[2],
                                                      const PairOutputs<T>& high,
                                                      const PairOutputs<T>& low,
                                                      const Lanes<T>* tap) {
-  const auto add = [&](PairSums<T>& to, const PairOutputs<T>& of, int row)
+  const auto add = [&](PairSums<T>& to, const PairOutputs<T>& of, int row, auto is_new)
                        __attribute__((always_inline)) {
-                         to.template add<kKernel, kEven>(of, tap + kKernel * row);
+                         to.template add<kKernel, kEven, is_new()>(of, tap + kKernel * row);
                        };
+  constexpr std::bool_constant<kNew> is_new;
+  constexpr std::false_type is_more;
   if constexpr (kKernel == 2) {
-    add(sums[0], low, 0);
-    add(sums[1], low, 1);
+    add(sums[0], low, 0, is_new);
+    add(sums[1], low, 1, is_new);
   } else if constexpr (kEven) {
-    add(sums[0], high, 2);
-    add(sums[0], low, 0);
-    add(sums[1], low, 1);
+    add(sums[0], high, 2, is_new);
+    add(sums[0], low, 0, is_more);
+    add(sums[1], low, 1, is_new);
   } else {
-    add(sums[0], high, 1);
-    add(sums[1], high, 2);
-    add(sums[1], low, 0);
+    add(sums[0], high, 1, is_new);
+    add(sums[1], high, 2, is_new);
+    add(sums[1], low, 0, is_more);
   }
 }
 
@@ -119,7 +140,9 @@ class Pairs {
       constexpr std::integral_constant<int, 2> two;
       constexpr std::integral_constant<int, 3> three;
       if (kernel_ == 2) return go(two, std::true_type{});
-      along_.before % 2 == 0 ? go(three, std::true_type{}) : go(three, std::false_type{});
+      if constexpr (!kAsBits<S, T>) {
+        along_.before % 2 == 0 ? go(three, std::true_type{}) : go(three, std::false_type{});
+      }
     });
   }
 
@@ -148,7 +171,7 @@ class Pairs {
                                                                uint8_t first, bool readable) {
     const auto values = [readable](const S* from, uint64_t bits) {
       if constexpr (kMasked) {
-        if (!readable) return load_some<S, T>(from, bits, T{});
+        if (!readable) return some_summands(from, bits);
       }
       return load_summands<S, T>(from);
     };
@@ -168,6 +191,19 @@ class Pairs {
     return of;
   }
 
+  static inline Vec<T> some_summands(const S* from, uint64_t bits) {
+    if constexpr (kAsBits<S, T>) {
+      return as_sum<S, T>(load_some<T, T>(reinterpret_cast<const T*>(from), bits, T{}));
+#if defined(NDPOOL_AVX512)
+    } else if constexpr (std::is_same_v<S, Half> && std::is_same_v<T, float>) {
+      const auto some = static_cast<__mmask16>(bits);
+      return _mm512_maskz_cvtph_ps(0xffff, _mm256_maskz_loadu_epi16(some, from));
+#endif
+    } else {
+      return load_some<S, T>(from, bits, T{});
+    }
+  }
+
   static int64_t pairs(const Axis& along) { return (along.n + 1) / 2; }
 
   // kOne: there is one plane only, and the winners have all numbers from 0 on.
@@ -185,6 +221,7 @@ class Pairs {
     const S* above = dy + (begin + upper_) * down_.y_step + left_;
     const uint8_t* above_won = winners + (begin + upper_) * down_.winner_step + left_;
     const int64_t beyond = 2 * (last + L);
+    const bool ever_free = dy_end_ && (last == 0 || beyond <= n);
     const auto inside = [this](int64_t pair) {
       return (kKernel == 2 || pair + upper_ >= 0) && pair + upper_ + 1 < down_.out;
     };
@@ -194,12 +231,15 @@ class Pairs {
     const auto is_free = [&](int64_t pair) {
       const S* from = dy + (pair + upper_ + 1) * down_.y_step + left_;
       const S* row = dx + (2 * pair + 1) * down_.x_step;
-      return 2 * pair + 1 < down_.n && (last == 0 || beyond <= n) &&
-             from + farthest.y + last + L < dy_end_ && row + beyond <= dx_end;
+      return ever_free && 2 * pair + 1 < down_.n && from + farthest.y + last + L < dy_end_ &&
+             row + beyond <= dx_end;
     };
-    // Once rows of pairs are inside and free, so are the next ones up to here.
+    // Once rows of pairs are inside, and free if any is, so are the next ones up to here.
     int64_t alike = end;
-    while (alike > begin && !(inside(alike - 1) && is_free(alike - 1))) --alike;
+    const auto differs = [&](int64_t pair) {
+      return !inside(pair) || 2 * pair + 1 >= down_.n || (ever_free && !is_free(pair));
+    };
+    while (alike > begin && differs(alike - 1)) --alike;
     for (int64_t pair = begin; pair < end;) {
       const int64_t upper = pair + upper_;
       const bool has_upper = upper >= 0 && upper < down_.out;
@@ -215,7 +255,7 @@ class Pairs {
       // Then what is written beyond a row's end is written again, if the last vector comes first.
       const bool last_first =
           readable && !free && two && down_.x_step == n && place + down_.x_step + beyond <= dx_end;
-      const bool as_next = all_there && free && (readable || !kBlends);
+      const bool as_next = all_there && free == ever_free && (!kBlends || (readable && free));
       const int64_t until = as_next && pair < alike ? alike : pair + 1;
       for (; pair < until; ++pair) {
         S* to = out_.at(place, two ? 2 * n : n);
@@ -243,7 +283,7 @@ class Pairs {
               high = outputs<kMasked, kLeft>(y, won, has_upper ? masks.left : 0,
                                              has_upper ? masks.right : 0, from, readable);
             }
-            add_pairs<kKernel, kEven>(sums, high, low, tap_);
+            add_pairs<kKernel, kEven, kOne>(sums, high, low, tap_);
           }
           store_sums<S, T>(to + 2 * masks.at, cells, sums[0].first, sums[0].second);
           if (next) store_sums<S, T>(next + 2 * masks.at, cells, sums[1].first, sums[1].second);
@@ -287,6 +327,13 @@ int64_t in_pairs(const Work& work, const Backward& plan, void* scratch, int64_t 
   Pairs<S, T> pairs(work, plan, free);
   return write_checked(work, plan, begin, end,
                        [&](const Walk& walk, const WinnerCheck&, int64_t) { pairs.write(walk); });
+}
+
+template <class S>
+int64_t halves_in_pairs(const Work& work, const Backward& plan, void* scratch, int64_t begin,
+                        int64_t end) {
+  const bool sums = work.axes > 2 || work.axis[work.axes - 1].kernel > 2;  // windows overlap
+  return (sums ? in_pairs<S, float> : in_pairs<S, uint16_t>)(work, plan, scratch, begin, end);
 }
 
 }  // namespace

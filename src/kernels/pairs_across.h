@@ -79,7 +79,7 @@ class PairsAcross {
                             Lanes<T>::bytes(won[0] + at), Lanes<T>::bytes(won[1] + at)};
     };
     PairSums<T> sums[2];
-    add_pairs<3, kEven>(sums, outputs(0), outputs(1), tap_);
+    add_pairs<3, kEven, true>(sums, outputs(0), outputs(1), tap_);
     for (int i = 0; i < 2; ++i) {
       const auto put = [&](S* to, Vec<T> sum) {
         if (!to) return;

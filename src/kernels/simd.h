@@ -366,7 +366,18 @@ class Lanes {
       return (Vec<T>)add_some(static_cast<Mask>(won), sum, values);
     }
   }
+  // The same where the sum so far is zero.
+  Vec<T> only_where_equal(Bytes bytes, Vec<T> values) const {
+    if constexpr (std::is_same_v<T, float>) {
+      const __mmask16 won = _mm_cmpeq_epi8_mask((__m128i)bytes, (__m128i)wanted_);
+      return _mm512_maskz_add_ps(won, values, Vec<T>{});
+    }
+    return add_where_equal(bytes, values, Vec<T>{});
+  }
 #else
+  Vec<T> only_where_equal(Bytes bytes, Vec<T> values) const {
+    return add_where_equal(bytes, values, Vec<T>{});
+  }
 #if defined(__AVX2__)
   // The same; nothing before the first and behind the last of them is read.
   __attribute__((noinline)) static Bytes bytes(const uint8_t* winners, uint64_t bits) {
