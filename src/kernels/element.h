@@ -187,8 +187,9 @@ inline __m256i upper_halves(__m512i floats) {
 }
 inline __m512i rounded_numbers(Vec<float> values) {  // as in `narrow`: in the upper halves
   const __m512i bits = _mm512_castps_si512(values);
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  return _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+  const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+  const __m512i even_up = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
+  return _mm512_mask_add_epi32(even_up, odd, bits, _mm512_set1_epi32(0x8000));
 }
 // The processor's own conversion, but for NaN, of which it would change the payload.
 inline Vec<float> widen_16(__m256i halves) {
@@ -347,10 +348,15 @@ inline Vec<uint16_t> halves_in_turn(Vec<float> a, Vec<float> b) {
     const __m512i first = _mm512_castsi256_si512(narrowed_half(a));
     const __m512i both = _mm512_inserti64x4(first, narrowed_half(b), 1);
     return (Vec<uint16_t>)_mm512_permutexvar_epi16(places, both);
-  } else {
+  } else {  // the upper halves, and up where the lower ones are above a half, or that and odd
     constexpr __mmask32 kUpper = 0xaaaaaaaa;
-    const __m512i low = _mm512_srli_epi32(rounded_numbers(a), 16);
-    return (Vec<uint16_t>)_mm512_mask_blend_epi16(kUpper, low, rounded_numbers(b));
+    constexpr int kOrBoth = 0xf8;  // the first, or the other two
+    const auto first = (__m512i)a, second = (__m512i)b, one = _mm512_set1_epi16(1);
+    const __m512i high = _mm512_mask_blend_epi16(kUpper, _mm512_srli_epi32(first, 16), second);
+    const __m512i low = _mm512_mask_blend_epi16(kUpper, first, _mm512_slli_epi32(second, 16));
+    const __m512i rest = _mm512_ternarylogic_epi32(low, high, one, kOrBoth);
+    const __mmask32 up = _mm512_cmpgt_epu16_mask(rest, _mm512_set1_epi16(-0x8000));
+    return (Vec<uint16_t>)_mm512_mask_add_epi16(high, up, high, one);
   }
 }
 #elif defined(__AVX2__)
@@ -361,9 +367,20 @@ inline __m128i narrowed_sums(Vec<float> sums) {
 }
 template <class S>
 inline Vec<uint16_t> halves_in_turn(Vec<float> a, Vec<float> b) {
-  const __m128i even = narrowed_sums<S>(a), odd = narrowed_sums<S>(b);
-  return (Vec<uint16_t>)_mm256_set_m128i(_mm_unpackhi_epi16(even, odd),
-                                         _mm_unpacklo_epi16(even, odd));
+  if constexpr (std::is_same_v<S, Half>) {
+    const __m128i even = narrowed_sums<S>(a), odd = narrowed_sums<S>(b);
+    return (Vec<uint16_t>)_mm256_set_m128i(_mm_unpackhi_epi16(even, odd),
+                                           _mm_unpacklo_epi16(even, odd));
+  } else {  // the upper halves, and up where the lower ones are above a half, or that and odd
+    constexpr int kUpper = 0xaa;
+    const auto first = (__m256i)a, second = (__m256i)b;
+    const auto high =
+        (Vec<uint16_t>)_mm256_blend_epi16(_mm256_srli_epi32(first, 16), second, kUpper);
+    const auto low =
+        (Vec<uint16_t>)_mm256_blend_epi16(first, _mm256_slli_epi32(second, 16), kUpper);
+    const auto above_half = (Vec<int16_t>)((low ^ uint16_t{0x8000}) | (high & uint16_t{1})) > 0;
+    return high - (Vec<uint16_t>)above_half;  // which is -1 where it is so
+  }
 }
 #endif
 

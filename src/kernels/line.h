@@ -44,8 +44,22 @@ inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const S* val
 #endif
 }
 
-constexpr int64_t kFarLine = 8 << 20;   // bytes of dx from which dy and dx are not in the cache
+constexpr int64_t kFarLine = 1 << 20;   // bytes of dx from which dy and dx are not in the cache
 constexpr int64_t kAheadOnLine = 3072;  // then, bytes to ask for the cells ahead of time
+
+// Ask for the cells of dy and dx that come after these, and for their winners.
+template <int kCells, class S>
+inline void ask_for_cells(const S* dy, const S* dx) {
+  constexpr int64_t kBytes = kCells * int64_t{sizeof(S)};
+  for (int64_t i = 0; i < kBytes; i += kLineOfCache) {
+    prefetch<false>(address(dy) + kAheadOnLine + i);
+    prefetch<true>(address(dx) + kAheadOnLine + i);
+  }
+}
+template <class S>
+inline void ask_for_winners(const uint8_t* winners) {
+  prefetch<false>(address(winners) + kAheadOnLine / int64_t{sizeof(S)});
+}
 
 // How many cells go side by side: those of one byte are few vectors, on which loops are lost.
 template <class T>
@@ -113,11 +127,15 @@ struct SquareRows {
     return first || i >= rows ? Vec<T>{} : load_cells<S, T>(cells);
   }
 
-  template <int... kVector>
+  template <bool kFar, int... kVector>
   void narrow(const Square<T>& square, std::integer_sequence<int, kVector...>) const {
     typename Square<T>::Sums sums[sizeof...(kVector)] = {};
     const auto vector = [&](int64_t i, int v) {
       const int64_t at = i * row + v * kLanes<T>;
+      if constexpr (kFar) {
+        ask_for_cells<kLanes<T>>(dy + at, dx + at);
+        if (v == 0) ask_for_winners<S>(winners + at);
+      }
       sums[v][0] = so_far(dx + at, i);
       square.add(sums[v], dy + at, winners + at);
       if (i >= 2) put_sums<S, T>(dx + at - 2 * row, sums[v][2]);
@@ -142,10 +160,8 @@ struct SquareRows {
           T* two = one + panel + kLineBlock;
           const int64_t at = i * row + p;
           if constexpr (kFar) {
-            prefetch<false>(address(dy + at) + kAheadOnLine);
-            prefetch<true>(address(to) + (p - begin) * int64_t{sizeof(S)} + kAheadOnLine);
-            constexpr auto kAhead = kAheadOnLine / static_cast<int64_t>(sizeof(S));
-            if (p % 64 < kLanes<T>) prefetch<false>(address(winners + at) + kAhead);
+            ask_for_cells<kLanes<T>>(dy + at, to + (p - begin));
+            if (p % 64 < kLanes<T>) ask_for_winners<S>(winners + at);
           }
           typename Square<T>::Sums sums{so_far(dx + at, i), load(one), load(two)};
           square.add(sums, dy + at, winners + at);
@@ -180,6 +196,7 @@ class Line {
     square_ = work.axes > 1 && three(work.axes - 1) && three(work.axes - 2) &&
               (work.axes == 2 || std::is_same_v<S, T>);
     for (int a = 0; a < work.axes; ++a) cells_ *= work.axis[a].n;
+    far_ = cells_ * static_cast<int64_t>(sizeof(S)) > kFarLine;
   }
 
   // The cells from `from` to `to`, whose windows were checked.
@@ -190,6 +207,11 @@ class Line {
     int64_t i = lo;
     if constexpr (kStraight) {
       const auto block = [&](int64_t at) {
+        if (far_) {
+          ask_for_cells<kBlock<T>>(dy_ + at, dx_ + at);
+          for (int64_t u = 0; u < kBlock<T>; u += kLineOfCache)
+            ask_for_winners<S>(winners_ + at + u);
+        }
         line_block<T>(dx_ + at, dy_ + at, winners_ + at, taps_);
       };
       if (square_) i = by_squares(lo, hi);
@@ -217,17 +239,20 @@ class Line {
     const int64_t rows = (hi - lo - (vectors * L - row)) / row;
     if (2 * row < L || (vectors > 2 && row < kWide) || rows < 3) return lo;
     if (taps_.taps > 9 && row > panel_) return lo;  // panels end in cells of others
-    const bool far = cells_ * static_cast<int64_t>(sizeof(S)) > kFarLine;
     for (int64_t t = 0; t < taps_.taps; t += 9) {
       const Square<T> square(taps_.winner + t, taps_.offset[1] - taps_.offset[0]);
       const int64_t from = lo + taps_.offset[t];
       const SquareRows<S, T> of{dx_ + lo, dy_ + from, winners_ + from, row, rows, t == 0, out_};
+      const auto narrow = [&](auto vectors_of_a_row) {
+        far_ ? of.template narrow<true>(square, vectors_of_a_row)
+             : of.template narrow<false>(square, vectors_of_a_row);
+      };
       switch (vectors) {
-        case 1: of.narrow(square, std::make_integer_sequence<int, 1>{}); break;
-        case 2: of.narrow(square, std::make_integer_sequence<int, 2>{}); break;
+        case 1: narrow(std::make_integer_sequence<int, 1>{}); break;
+        case 2: narrow(std::make_integer_sequence<int, 2>{}); break;
         default:
-          far ? of.template wide<true>(square, kept_, panel_)
-              : of.template wide<false>(square, kept_, panel_);
+          far_ ? of.template wide<true>(square, kept_, panel_)
+               : of.template wide<false>(square, kept_, panel_);
       }
     }
     return lo + rows * row;
@@ -259,6 +284,7 @@ class Line {
   const uint8_t* const winners_;
   S* const dx_;
   int64_t cells_;               // of the line
+  bool far_;                    // it is not in the cache
   bool square_;                 // 3x3 cells along the last two axes, and sums can be kept in dx
   const int64_t first_, last_;  // from a cell to the first and the last of its windows
   const int64_t copied_;        // cells of dy and winners at a time, where they have to be
