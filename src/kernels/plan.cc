@@ -210,7 +210,7 @@ std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis)
 void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan) {
   bool others_cut = plan.inner_tiles > 1;  // than the first axis
   for (int a = 1; a < work.axes; ++a) others_cut |= plan.cut[a].tiles > 1;
-  if (work.cells > 32 || outputs == 0 || others_cut) return;
+  if (!work.padded || work.cells > 32 || outputs == 0 || others_cut) return;
   const bool whole = plan.cut[0].tiles == 1 && outputs <= kMostAllowed;
   if (!whole) {
     outputs /= work.axis[0].out;
@@ -551,7 +551,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     if (plan.cut[a].tiles > 1) plan.found_run = 0;
   }
   if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
-  if (plan.gather && work.padded && run > 0) keep_allowed(work, run, plan);
+  if (plan.gather && run > 0) keep_allowed(work, run, plan);
   if (plan.allowed || plan.few_allowed) plan.found_run = 0;
   if (plan.found_run) list_windows(work, plan);
   // cells of several tiles are counted in 16 bits

@@ -94,8 +94,8 @@ std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis)
 int64_t run_of_winners(const Work& work);
 // Whether outer cells are so small that they are best scattered, if windows overlap.
 bool small_enough(const Work& work, int element_bytes);
-// Puts what winners are allowed into a plan whose tiles are made, where that is a short list and
-// `outputs`, of an outer cell, are one run.
+// Puts what winners are allowed into a plan whose tiles are made, where windows reach into padding,
+// that is a short list, and `outputs`, of an outer cell, are one run.
 void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan);
 
 }  // namespace ndpool
