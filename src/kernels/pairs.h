@@ -206,6 +206,48 @@ class Pairs {
 
   static int64_t pairs(const Axis& along) { return (along.n + 1) / 2; }
 
+  // Asks for what comes after these outputs and the cells of their two rows.
+  __attribute__((always_inline)) inline void ask_ahead(const S* dx, const S* dy,
+                                                       const uint8_t* winners) const {
+    if (!out_) {
+      constexpr int64_t kBytes = 4 * L * int64_t{sizeof(S)};
+      for (int64_t i = 0; i < kBytes; i += kLineOfCache) {
+        prefetch<true>(address(dx) + kAheadOfDx + i);
+      }
+    }
+    prefetch<false>(address(dy) + kAhead);
+    prefetch<false>(address(winners) + kAhead);
+  }
+
+  // Rows of pairs that are alike, of so few vectors each that the outputs below one row, which are
+  // those above the next, stay where they are.
+  template <bool kEven, int... kVector>
+  void write_few(S* dx, const S* above, const uint8_t* above_won, int64_t rows,
+                 std::integer_sequence<int, kVector...>) {
+    constexpr int kVectors = sizeof...(kVector);
+    const auto at = [this](int v) { return v + 1 < kVectors ? v * L : last_.at; };
+    const auto of = [&](int v) __attribute__((always_inline)) {
+      return outputs<false, true>(above + at(v), above_won + at(v), 0, 0, 0, true);
+    };
+    Outputs high[kVectors] = {of(kVector)...};
+    for (; rows > 0; --rows, dx += 2 * down_.x_step) {
+      S* to = out_.at(dx, 2 * along_.n);
+      (ask_ahead(to + 4 * at(kVector), above + at(kVector), above_won + at(kVector)), ...);
+      above += down_.y_step;
+      above_won += down_.winner_step;
+      const auto vector = [&](int v) __attribute__((always_inline)) {
+        const Outputs low = of(v);
+        PairSums<T> sums[2];
+        add_pairs<3, kEven, true>(sums, high[v], low, tap_);
+        high[v] = low;
+        S* first = to + 2 * at(v);
+        store_sums<S, T>(first, 2 * L, sums[0].first, sums[0].second);
+        store_sums<S, T>(first + down_.x_step, 2 * L, sums[1].first, sums[1].second);
+      };
+      (vector(kVector), ...);
+    }
+  }
+
   // kOne: there is one plane only, and the winners have all numbers from 0 on.
   template <int kKernel, bool kEven, bool kOne>
   void write_pairs(S* dx, const S* dy, const uint8_t* winners, const Asked* planes, int64_t count,
@@ -257,19 +299,25 @@ class Pairs {
           readable && !free && two && down_.x_step == n && place + down_.x_step + beyond <= dx_end;
       const bool as_next = all_there && free == ever_free && (!kBlends || (readable && free));
       const int64_t until = as_next && pair < alike ? alike : pair + 1;
+      if (kKernel == 3 && kOne && as_next && free && last <= L && whole_ == 0) {
+        const int64_t rows = until - pair;
+        const auto go = [&](auto vectors) {
+          write_few<kEven>(place, above, above_won, rows, vectors);
+        };
+        last == 0 ? go(std::make_integer_sequence<int, 1>{})
+                  : go(std::make_integer_sequence<int, 2>{});
+        above += rows * down_.y_step;
+        above_won += rows * down_.winner_step;
+        pair = until;
+        continue;
+      }
       for (; pair < until; ++pair) {
         S* to = out_.at(place, two ? 2 * n : n);
         S* next = two ? to + down_.x_step : nullptr;
         const auto block = [&](const Masks& masks, auto masked,
                                int64_t cells) __attribute__((always_inline)) {
           constexpr bool kMasked = masked(), kLeft = kKernel == 3;
-          if (!out_) {
-            const int64_t ahead = address(to + 4 * masks.at) + kAheadOfDx;  // of two rows
-            constexpr int64_t kBytes = 4 * L * int64_t{sizeof(S)};
-            for (int64_t i = 0; i < kBytes; i += 64) prefetch<true>(ahead + i);
-          }
-          prefetch<false>(address(above + masks.at) + kAhead);
-          prefetch<false>(address(above_won + masks.at) + kAhead);
+          ask_ahead(to + 4 * masks.at, above + masks.at, above_won + masks.at);
           PairSums<T> sums[2];
           for (int64_t p = 0; p < (kOne ? 1 : count); ++p) {
             const S* y = above + masks.at + (kOne ? 0 : planes[p].y);
