@@ -169,7 +169,7 @@ class Direct {
     const bool one_run = ahead > 0 && rows.x_step == along_.n;
     ahead_ = (one_run ? ahead : kAhead) / int64_t{sizeof(S)};
     ahead_cells_ = one_run ? 2 * (new_rows_ - 1) : 0;
-    ahead_row_ = one_run ? 128 : row;
+    ahead_row_ = one_run ? 2 * kLineOfCache : row;
   }
 
   // To be called when `walk` came to another tile.
@@ -376,7 +376,7 @@ class Direct {
     const auto ask = [&](auto from_memory, int64_t offset) __attribute__((always_inline)) {
       int64_t next = address(x + offset + ahead_cells_ * o);
       for (int64_t r = 0; r < new_rows_; ++r, next += ahead_row_) {
-        for (int64_t line = 0; line < 128; line += 64) {
+        for (int64_t line = 0; line < 2 * kLineOfCache; line += kLineOfCache) {
           from_memory() ? prefetch_from_memory(next + line) : prefetch<false>(next + line);
         }
       }

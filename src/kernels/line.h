@@ -56,9 +56,11 @@ inline void ask_for_cells(const S* dy, const S* dx) {
     prefetch<true>(address(dx) + kAheadOnLine + i);
   }
 }
-template <class S>
+template <int kCells, class S>
 inline void ask_for_winners(const uint8_t* winners) {
-  prefetch<false>(address(winners) + kAheadOnLine / int64_t{sizeof(S)});
+  for (int64_t i = 0; i < kCells; i += kLineOfCache) {
+    prefetch<false>(address(winners) + kAheadOnLine / int64_t{sizeof(S)} + i);
+  }
 }
 
 // How many cells go side by side: those of one byte are few vectors, on which loops are lost.
@@ -134,7 +136,7 @@ struct SquareRows {
       const int64_t at = i * row + v * kLanes<T>;
       if constexpr (kFar) {
         ask_for_cells<kLanes<T>>(dy + at, dx + at);
-        if (v == 0) ask_for_winners<S>(winners + at);
+        if (v == 0) ask_for_winners<kLanes<T>, S>(winners + at);
       }
       sums[v][0] = so_far(dx + at, i);
       square.add(sums[v], dy + at, winners + at);
@@ -161,7 +163,7 @@ struct SquareRows {
           const int64_t at = i * row + p;
           if constexpr (kFar) {
             ask_for_cells<kLanes<T>>(dy + at, to + (p - begin));
-            if (p % 64 < kLanes<T>) ask_for_winners<S>(winners + at);
+            if (p % 64 < kLanes<T>) ask_for_winners<kLanes<T>, S>(winners + at);
           }
           typename Square<T>::Sums sums{so_far(dx + at, i), load(one), load(two)};
           square.add(sums, dy + at, winners + at);
@@ -209,8 +211,7 @@ class Line {
       const auto block = [&](int64_t at) {
         if (far_) {
           ask_for_cells<kBlock<T>>(dy_ + at, dx_ + at);
-          for (int64_t u = 0; u < kBlock<T>; u += kLineOfCache)
-            ask_for_winners<S>(winners_ + at + u);
+          ask_for_winners<kBlock<T>, S>(winners_ + at);
         }
         line_block<T>(dx_ + at, dy_ + at, winners_ + at, taps_);
       };

@@ -26,7 +26,7 @@ class Runs {
 
  private:
   static constexpr int L = kLanes<T>;
-  static constexpr int64_t kLine = 64 / sizeof(S);  // cells of a line of the cache
+  static constexpr int64_t kLine = kLineOfCache / sizeof(S);  // cells
   static constexpr int64_t kShort = 8;  // vectors of a run that is short; twice that with winners
 
   NDPOOL_RECURSIVE void outputs(int a, const S* x, int64_t y, int64_t winner) {

@@ -354,25 +354,26 @@ class Lanes {
   }
 
   Vec<T> add_where_equal(Bytes bytes, Vec<T> values, Vec<T> sum) const {
-    using Mask = typename MaskOf<kLanes<T>>::type;
-    if constexpr (sizeof(T) == 1) {
-      return (Vec<T>)add_some(_mm512_cmpeq_epi8_mask((__m512i)bytes, (__m512i)wanted_), sum,
-                              values);
-    } else if constexpr (sizeof(T) == 2) {
-      return (Vec<T>)add_some(_mm256_cmpeq_epi8_mask((__m256i)bytes, (__m256i)wanted_), sum,
-                              values);
-    } else {
-      const __mmask16 won = _mm_cmpeq_epi8_mask((__m128i)bytes, (__m128i)wanted_);
-      return (Vec<T>)add_some(static_cast<Mask>(won), sum, values);
-    }
+    return (Vec<T>)add_some(won(bytes), sum, values);
   }
   // The same where the sum so far is zero.
   Vec<T> only_where_equal(Bytes bytes, Vec<T> values) const {
     if constexpr (std::is_same_v<T, float>) {
-      const __mmask16 won = _mm_cmpeq_epi8_mask((__m128i)bytes, (__m128i)wanted_);
-      return _mm512_maskz_add_ps(won, values, Vec<T>{});
+      return _mm512_maskz_add_ps(won(bytes), values, Vec<T>{});
     }
     return add_where_equal(bytes, values, Vec<T>{});
+  }
+
+ private:
+  typename MaskOf<kLanes<T>>::type won(Bytes bytes) const {
+    if constexpr (sizeof(T) == 1) {
+      return _mm512_cmpeq_epi8_mask((__m512i)bytes, (__m512i)wanted_);
+    } else if constexpr (sizeof(T) == 2) {
+      return _mm256_cmpeq_epi8_mask((__m256i)bytes, (__m256i)wanted_);
+    } else {
+      const __mmask16 found = _mm_cmpeq_epi8_mask((__m128i)bytes, (__m128i)wanted_);
+      return static_cast<typename MaskOf<kLanes<T>>::type>(found);
+    }
   }
 #else
   Vec<T> only_where_equal(Bytes bytes, Vec<T> values) const {

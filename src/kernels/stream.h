@@ -16,8 +16,6 @@
 namespace ndpool {
 namespace {
 
-constexpr int64_t kLineOfCache = 64;  // bytes
-
 #if defined(__x86_64__)
 constexpr bool kStreams = true;
 

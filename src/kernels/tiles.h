@@ -66,6 +66,8 @@ __attribute__((always_inline)) inline void prefetch_from_memory(int64_t address)
   __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
 }
 
+constexpr int64_t kLineOfCache = 64;  // bytes
+
 // Bytes, to ask for cells before they are read and written: the processor itself looks no further
 // than a page.
 constexpr int64_t kAhead = 4096, kWriteAhead = 512;
