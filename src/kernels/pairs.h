@@ -150,6 +150,8 @@ class Pairs {
   static constexpr int64_t L = kLanes<T>;
   static constexpr int64_t kWideEnough = 32;          // cells of a row, to go around the cache
   static constexpr bool kBlends = kVectorBytes < 64;  // sooner than to leave lanes out
+  // Vectors of a row at most, to keep outputs for the next one: halves gain longest.
+  static constexpr int64_t kFew = sizeof(S) < sizeof(T) ? 4 : 2;
 
   // A vector of pairs along the last axis, from the pair `at` on: which of their left outputs there
   // are, and which of the right ones.
@@ -248,6 +250,18 @@ class Pairs {
     }
   }
 
+  // Of as many vectors as a row has, at most kFew.
+  template <bool kEven>
+  void write_few(S* dx, const S* above, const uint8_t* above_won, int64_t rows) {
+    const auto go = [&](auto vectors) { write_few<kEven>(dx, above, above_won, rows, vectors); };
+    if (last_.at == 0) return go(std::make_integer_sequence<int, 1>{});
+    if (last_.at <= L) return go(std::make_integer_sequence<int, 2>{});
+    if constexpr (kFew > 2) {
+      last_.at <= 2 * L ? go(std::make_integer_sequence<int, 3>{})
+                        : go(std::make_integer_sequence<int, 4>{});
+    }
+  }
+
   // kOne: there is one plane only, and the winners have all numbers from 0 on.
   template <int kKernel, bool kEven, bool kOne>
   void write_pairs(S* dx, const S* dy, const uint8_t* winners, const Asked* planes, int64_t count,
@@ -299,17 +313,15 @@ class Pairs {
           readable && !free && two && down_.x_step == n && place + down_.x_step + beyond <= dx_end;
       const bool as_next = all_there && free == ever_free && (!kBlends || (readable && free));
       const int64_t until = as_next && pair < alike ? alike : pair + 1;
-      if (kKernel == 3 && kOne && as_next && free && last <= L && whole_ == 0) {
-        const int64_t rows = until - pair;
-        const auto go = [&](auto vectors) {
-          write_few<kEven>(place, above, above_won, rows, vectors);
-        };
-        last == 0 ? go(std::make_integer_sequence<int, 1>{})
-                  : go(std::make_integer_sequence<int, 2>{});
-        above += rows * down_.y_step;
-        above_won += rows * down_.winner_step;
-        pair = until;
-        continue;
+      if constexpr (kKernel == 3 && kOne) {
+        if (as_next && free && last <= (kFew - 1) * L && whole_ == 0) {
+          const int64_t rows = until - pair;
+          write_few<kEven>(place, above, above_won, rows);
+          above += rows * down_.y_step;
+          above_won += rows * down_.winner_step;
+          pair = until;
+          continue;
+        }
       }
       for (; pair < until; ++pair) {
         S* to = out_.at(place, two ? 2 * n : n);
