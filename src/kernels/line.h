@@ -44,20 +44,21 @@ inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const S* val
 #endif
 }
 
-constexpr int64_t kFarLine = 1 << 20;   // bytes of dx from which dy and dx are not in the cache
+constexpr int64_t kFarLine = 1 << 20;   // bytes of dx from which they are not in a core's own cache
 constexpr int64_t kAheadOnLine = 3072;  // then, bytes to ask for the cells ahead of time
 
-// Ask for the cells of dy and dx that come after these, and for their winners.
+// Ask for the cells of dy and dx that come after those at these addresses, and for the winners
+// after these. Inlined, as `prefetch` is.
 template <int kCells, class S>
-inline void ask_for_cells(const S* dy, const S* dx) {
+__attribute__((always_inline)) inline void ask_for_cells(int64_t dy, int64_t dx) {
   constexpr int64_t kBytes = kCells * int64_t{sizeof(S)};
   for (int64_t i = 0; i < kBytes; i += kLineOfCache) {
-    prefetch<false>(address(dy) + kAheadOnLine + i);
-    prefetch<true>(address(dx) + kAheadOnLine + i);
+    prefetch<false>(dy + kAheadOnLine + i);
+    prefetch<true>(dx + kAheadOnLine + i);
   }
 }
 template <int kCells, class S>
-inline void ask_for_winners(const uint8_t* winners) {
+__attribute__((always_inline)) inline void ask_for_winners(const uint8_t* winners) {
   for (int64_t i = 0; i < kCells; i += kLineOfCache) {
     prefetch<false>(address(winners) + kAheadOnLine / int64_t{sizeof(S)} + i);
   }
@@ -135,7 +136,7 @@ struct SquareRows {
     const auto vector = [&](int64_t i, int v) {
       const int64_t at = i * row + v * kLanes<T>;
       if constexpr (kFar) {
-        ask_for_cells<kLanes<T>>(dy + at, dx + at);
+        ask_for_cells<kLanes<T>, S>(address(dy + at), address(dx + at));
         if (v == 0) ask_for_winners<kLanes<T>, S>(winners + at);
       }
       sums[v][0] = so_far(dx + at, i);
@@ -162,7 +163,8 @@ struct SquareRows {
           T* two = one + panel + kLineBlock;
           const int64_t at = i * row + p;
           if constexpr (kFar) {
-            ask_for_cells<kLanes<T>>(dy + at, to + (p - begin));
+            const int64_t behind = (p - begin) * int64_t{sizeof(S)};  // `to` may be null
+            ask_for_cells<kLanes<T>, S>(address(dy + at), address(to) + behind);
             if (p % 64 < kLanes<T>) ask_for_winners<kLanes<T>, S>(winners + at);
           }
           typename Square<T>::Sums sums{so_far(dx + at, i), load(one), load(two)};
@@ -210,7 +212,7 @@ class Line {
     if constexpr (kStraight) {
       const auto block = [&](int64_t at) {
         if (far_) {
-          ask_for_cells<kBlock<T>>(dy_ + at, dx_ + at);
+          ask_for_cells<kBlock<T>, S>(address(dy_ + at), address(dx_ + at));
           ask_for_winners<kBlock<T>, S>(winners_ + at);
         }
         line_block<T>(dx_ + at, dy_ + at, winners_ + at, taps_);
