@@ -20,7 +20,13 @@ struct Inside {
 template <class S, class T>
 class Across {
  public:
-  Across(const Work& work, const Forward& plan) : work_(work), plan_(plan) {
+  Across(const Work& work, const Forward& plan)
+      : work_(work),
+        plan_(plan),
+        around_(work.past_cache),
+        straight_(around_ && whole_lines(work.result, work.inner * int64_t{sizeof(S)})),
+        out_(around_ && !straight_),
+        winners_out_(around_ && work.winners) {
     const Axis& last = work.axis[work.axes - 1];
     int64_t bytes = work.outer_count * work.inner * int64_t{sizeof(S)};
     for (int a = 0; a < work.axes; ++a) bytes *= work.axis[a].n;
@@ -30,7 +36,8 @@ class Across {
     const Axis& rows = work.axis[work.axes - 2];
     asks_ *= rows.stride;
     ask_step_ = last.stride * last.x_step * (rows.stride - 1);
-    ahead_ = ahead_of_rows(rows, rows.x_step * int64_t{sizeof(S)});
+    const int64_t row = rows.x_step * int64_t{sizeof(S)};
+    ahead_ = ahead_of_rows(rows, row, around_ ? kAheadOfMemory : kAhead);
     if (!ahead_ || rows.x_step != last.n * last.x_step || asks_ > kMostAsks) asks_ = 0;
   }
 
@@ -61,9 +68,13 @@ class Across {
       } else {
         if (inside_.taps == 0) list();
         ask_ = address(from + o * ask_step_) + ahead_;
-        auto* winners = static_cast<uint8_t*>(work_.winners);
-        S* result = static_cast<S*>(work_.result) + to;
-        winners ? run<true>(from, result, winners + to_winner) : run<false>(from, result, nullptr);
+        S* result = out_.at(static_cast<S*>(work_.result) + to, work_.inner);
+        if (work_.winners) {
+          auto* winners = static_cast<uint8_t*>(work_.winners) + to_winner;
+          run<true>(from, result, winners_out_.at(winners, work_.inner));
+        } else {
+          run<false>(from, result, nullptr);
+        }
       }
     }
   }
@@ -144,18 +155,31 @@ class Across {
     if (kClean && seen) return false;
     for (int u = 0; u < kVectors; ++u) {
       const int64_t ask = ask_ + (i + u * L) * asks_ * int64_t{sizeof(S)};
-      for (int64_t k = 0; k < asks_; ++k) prefetch<false>(ask + k * kLineOfCache);
-      prefetch<true>(address(y + u * L) + kWriteAhead);
+      for (int64_t k = 0; k < asks_; ++k) {
+        around_ ? prefetch_from_memory(ask + k * kLineOfCache)
+                : prefetch<false>(ask + k * kLineOfCache);
+      }
+      if (!around_) prefetch<true>(address(y + u * L) + kWriteAhead);
     }
     for (int u = 0; u < kVectors; ++u) {
-      put_cells<S, C>(y + u * L, best[u].value, bits);
+      put<kClean, C>(y + u * L, best[u].value, bits);
       if constexpr (kWinners) store_bytes<C>(winners + u * L, best[u].winner, bits);
     }
     return true;
   }
 
+  template <bool kClean, class C>
+  inline void put(S* y, Vec<C> values, uint64_t bits) const {
+    if constexpr (kClean) {
+      if (straight_) return put_cells_around<S, C>(y, values);
+    }
+    put_cells<S, C>(y, values, bits);
+  }
+
   const Work& work_;
   const Forward& plan_;
+  const bool around_, straight_;  // results go around the cache; cells as they are computed
+  Stream out_, winners_out_;      // otherwise, if they are to
   static constexpr int64_t kFar = 8 << 20;  // bytes of the input, which is nearer than memory
   static constexpr int64_t kMostAsks = 4;   // of more, the processor sees the pattern
   int64_t asks_ = 0;                        // new cells of each window, to be asked for in time
@@ -167,7 +191,9 @@ class Across {
 
 template <class S, class T>
 int64_t across(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  return write_all<Across<S, T>>(work, plan, begin, end);
+  const int64_t done = write_all<Across<S, T>>(work, plan, begin, end);
+  if (work.past_cache) wait_until_out();
+  return done;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <limits>
 #include <map>
 #include <memory>
@@ -49,9 +50,22 @@ constexpr int64_t kLeastPairedRow = 96;       // cells, without masks: see make_
 constexpr int64_t kAlone = 64 << 10;          // bytes to move that are not worth letting go the GIL
 constexpr int64_t kPastCache = 48 << 20;      // bytes to move of which no gradient stays in a cache
 constexpr int64_t kPastCacheY = 32 << 20;     // bytes of an output that does not
+constexpr int64_t kTimesLastCache = 2;        // or, as many as to move, of this machine's last one
+constexpr int64_t kCommonLastCache = 32 << 20;
 
 // The same without masks.
 constexpr int64_t long_row(int bytes) { return bytes >= 4 ? 12 : bytes == 2 ? 16 : kLongRow; }
+
+// Bytes of this machine's last cache, as Linux has it, or as many as common ones have. (sysconf
+// tells of all such caches of an AMD processor, of which a core has one.)
+int64_t last_cache() {
+  static const int64_t bytes = [] {
+    std::ifstream size("/sys/devices/system/cpu/cpu0/cache/index3/size");
+    int64_t kibibytes = 0;
+    return size >> kibibytes && kibibytes > 0 ? kibibytes << 10 : kCommonLastCache;
+  }();
+  return bytes;
+}
 
 std::vector<const Kernels*> available() {
   std::vector<const Kernels*> found{&kernels_baseline};
@@ -199,7 +213,8 @@ class Pooling {
     work.winners = winners;
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
-    work.past_cache = cells(y_shape_) * x.itemsize() >= kPastCacheY;
+    const bool past_cache = bytes >= kTimesLastCache * last_cache();
+    work.past_cache = past_cache || cells(y_shape_) * x.itemsize() >= kPastCacheY;
     const bool single = work_.cells == 1 && !work_.padded && !x.contiguous();
     const ForwardWay way = single ? single_way(work, x) : forward_way(work, kind);
     if (!way.kernel) return false;

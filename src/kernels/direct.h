@@ -165,9 +165,10 @@ class Direct {
       y_end_ = last.y + least((last.tile[0] + 1) * plan.cut[0].tile, first.out) * first.y_step;
     }
     const int64_t row = rows.x_step * int64_t{sizeof(S)};
-    const int64_t ahead = last_ > 0 ? ahead_of_rows(rows, row) : 0;
+    const int64_t of_cells = around_ ? kAheadOfMemory : kAhead;
+    const int64_t ahead = last_ > 0 ? ahead_of_rows(rows, row, of_cells) : 0;
     const bool one_run = ahead > 0 && rows.x_step == along_.n;
-    ahead_ = (one_run ? ahead : kAhead) / int64_t{sizeof(S)};
+    ahead_ = (one_run ? ahead : of_cells) / int64_t{sizeof(S)};
     ahead_cells_ = one_run ? 2 * (new_rows_ - 1) : 0;
     ahead_row_ = one_run ? 2 * kLineOfCache : row;
   }

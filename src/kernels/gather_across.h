@@ -19,7 +19,8 @@ class GatherAcross {
       : inner_(work.inner),
         kernel_(work.axis[work.axes - 1].kernel),
         rows_(work, plan, work.axes, scratch),
-        out_(work.past_cache) {}
+        straight_(work.past_cache && whole_lines(work.result, inner_ * int64_t{sizeof(S)})),
+        out_(work.past_cache && !straight_) {}
 
   void write(const Walk& walk) {
     rows_.each(walk, [this](S* dx, const S* dy, const uint8_t* winners, const Asked* rows,
@@ -67,14 +68,19 @@ class GatherAcross {
       prefetch<false>(address(winners + row.winner + cell.winner) + kAhead);
     }
     for (int u = 0; u < kVectors; ++u) {
-      prefetch<true>(address(dx + u * L) + kAheadOfDx);
-      put_sums<S, T>(dx + u * L, sum[u]);
+      if (straight_) {
+        put_sums_around<S, T>(dx + u * L, sum[u]);
+      } else {
+        if (!out_) prefetch<true>(address(dx + u * L) + kAheadOfDx);
+        put_sums<S, T>(dx + u * L, sum[u]);
+      }
     }
   }
 
   const int64_t inner_, kernel_;
   const AskedRows<S> rows_;
-  Stream out_;
+  const bool straight_;  // what is computed goes around the cache as it is
+  Stream out_;           // otherwise, if it is to go around it
 };
 
 template <class S, class T>
@@ -82,8 +88,10 @@ int64_t gather_across(const Work& work, const Backward& plan, void* scratch, int
                       int64_t end) {
   char* free = static_cast<char*>(scratch);
   GatherAcross<S, T> runs(work, plan, free);
-  return write_checked(work, plan, begin, end,
-                       [&](const Walk& walk, const WinnerCheck&, int64_t) { runs.write(walk); });
+  const auto write = [&](const Walk& walk, const WinnerCheck&, int64_t) { runs.write(walk); };
+  const int64_t bad = write_checked(work, plan, begin, end, write);
+  if (work.past_cache) wait_until_out();
+  return bad;
 }
 
 }  // namespace

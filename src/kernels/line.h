@@ -47,14 +47,12 @@ inline void add_where_equal(const uint8_t* winners, uint8_t wanted, const S* val
 constexpr int64_t kFarLine = 1 << 20;   // bytes of dx from which they are not in a core's own cache
 constexpr int64_t kAheadOnLine = 3072;  // then, bytes to ask for the cells ahead of time
 
-// Ask for the cells of dy and dx that come after those at these addresses, and for the winners
-// after these. Inlined, as `prefetch` is.
-template <int kCells, class S>
-__attribute__((always_inline)) inline void ask_for_cells(int64_t dy, int64_t dx) {
-  constexpr int64_t kBytes = kCells * int64_t{sizeof(S)};
-  for (int64_t i = 0; i < kBytes; i += kLineOfCache) {
-    prefetch<false>(dy + kAheadOnLine + i);
-    prefetch<true>(dx + kAheadOnLine + i);
+// Ask for the cells that come after those at this address, and for the winners after these.
+// Inlined, as `prefetch` is.
+template <int kCells, bool kWrite, class S>
+__attribute__((always_inline)) inline void ask_for_cells(int64_t from) {
+  for (int64_t i = 0; i < kCells * int64_t{sizeof(S)}; i += kLineOfCache) {
+    prefetch<kWrite>(from + kAheadOnLine + i);
   }
 }
 template <int kCells, class S>
@@ -136,7 +134,8 @@ struct SquareRows {
     const auto vector = [&](int64_t i, int v) {
       const int64_t at = i * row + v * kLanes<T>;
       if constexpr (kFar) {
-        ask_for_cells<kLanes<T>, S>(address(dy + at), address(dx + at));
+        ask_for_cells<kLanes<T>, false, S>(address(dy + at));
+        ask_for_cells<kLanes<T>, true, S>(address(dx + at));
         if (v == 0) ask_for_winners<kLanes<T>, S>(winners + at);
       }
       sums[v][0] = so_far(dx + at, i);
@@ -164,7 +163,8 @@ struct SquareRows {
           const int64_t at = i * row + p;
           if constexpr (kFar) {
             const int64_t behind = (p - begin) * int64_t{sizeof(S)};  // `to` may be null
-            ask_for_cells<kLanes<T>, S>(address(dy + at), address(to) + behind);
+            ask_for_cells<kLanes<T>, false, S>(address(dy + at));
+            ask_for_cells<kLanes<T>, true, S>(address(to) + behind);
             if (p % 64 < kLanes<T>) ask_for_winners<kLanes<T>, S>(winners + at);
           }
           typename Square<T>::Sums sums{so_far(dx + at, i), load(one), load(two)};
@@ -176,6 +176,74 @@ struct SquareRows {
       }
     }
   }
+};
+
+// The same where each cell is a run of channels, some vectors long: a vector of them after the
+// other, along a row. What three rows of dy have there stays in registers while it is needed; the
+// sums of two rows of dx would be more than a core's own cache has.
+template <class S, class T>
+class SquareCells {
+ public:
+  SquareCells(const Taps& taps, int64_t cell, int64_t row) : cell_(cell), row_(row) {
+    for (int i = 0; i < kSize * kSize; ++i) {
+      wanted_[i / kSize][i % kSize] = Lanes<T>(taps.winner[i]);
+    }
+  }
+
+  // Those of so many cells, of so many vectors each. The last vector goes on into the next cell,
+  // where sums are the same.
+  template <bool kFar>
+  void write(S* dx, const S* dy, const uint8_t* winners, int64_t cells, int64_t vectors,
+             bool around) const {
+    for (int64_t i = 0; i < cells; i += kAtOnce) {
+      for (int64_t v = 0; v < vectors; ++v) {
+        const int64_t at = i * cell_ + v * kLanes<T>;
+        along<kFar>(dx + at, dy + at, winners + at, least(kAtOnce, cells - i), around);
+      }
+    }
+  }
+
+ private:
+  static constexpr int kSize = 3;
+  static constexpr int64_t kAtOnce = 4;  // cells: of more, what is asked for is too far apart
+  struct Column {
+    Vec<T> values[kSize];
+    typename Lanes<T>::Bytes winners[kSize];
+  };
+
+  inline Column column(const S* dy, const uint8_t* winners) const {
+    Column read;
+    for (int a = 0; a < kSize; ++a) {
+      read.values[a] = in_register(load_summands<S, T>(dy + a * row_));
+      read.winners[a] = Lanes<T>::bytes(winners + a * row_);
+    }
+    return read;
+  }
+
+  template <bool kFar>
+  void along(S* dx, const S* dy, const uint8_t* winners, int64_t cells, bool around) const {
+    Column left = column(dy, winners), middle = column(dy + cell_, winners + cell_);
+    for (; cells > 0; --cells, dx += cell_, dy += cell_, winners += cell_) {
+      const Column right = column(dy + 2 * cell_, winners + 2 * cell_);
+      if constexpr (kFar) {
+        ask_for_cells<kLanes<T>, false, S>(address(dy + 2 * (row_ + cell_)));
+        ask_for_winners<kLanes<T>, S>(winners + 2 * (row_ + cell_));
+        if (!around) ask_for_cells<kLanes<T>, true, S>(address(dx));
+      }
+      Vec<T> sum{};
+      for (int a = 0; a < kSize; ++a) {
+        sum = wanted_[a][0].add_where_equal(left.winners[a], left.values[a], sum);
+        sum = wanted_[a][1].add_where_equal(middle.winners[a], middle.values[a], sum);
+        sum = wanted_[a][2].add_where_equal(right.winners[a], right.values[a], sum);
+      }
+      around ? put_sums_around<S, T>(dx, sum) : put_sums<S, T>(dx, sum);
+      left = middle;
+      middle = right;
+    }
+  }
+
+  Lanes<T> wanted_[kSize][kSize];
+  const int64_t cell_, row_;  // how far the next is
 };
 
 template <class S, class T>
@@ -195,7 +263,8 @@ class Line {
         sums_(carve<T>(scratch, kLineBlock)),
         panel_(plan.line_panel),
         kept_(carve<T>(scratch, 2 * (panel_ + kLineBlock))),
-        out_(work.past_cache && taps_.taps == 9 && sizeof(S) >= 4) {
+        past_cache_(work.past_cache),
+        out_(past_cache_ && taps_.taps == 9 && sizeof(S) >= 4) {
     const auto three = [&](int a) { return work.axis[a].kernel == 3; };
     square_ = work.axes > 1 && three(work.axes - 1) && three(work.axes - 2) &&
               (work.axes == 2 || std::is_same_v<S, T>);
@@ -212,12 +281,14 @@ class Line {
     if constexpr (kStraight) {
       const auto block = [&](int64_t at) {
         if (far_) {
-          ask_for_cells<kBlock<T>, S>(address(dy_ + at), address(dx_ + at));
+          ask_for_cells<kBlock<T>, false, S>(address(dy_ + at));
+          ask_for_cells<kBlock<T>, true, S>(address(dx_ + at));
           ask_for_winners<kBlock<T>, S>(winners_ + at);
         }
         line_block<T>(dx_ + at, dy_ + at, winners_ + at, taps_);
       };
-      if (square_) i = by_squares(lo, hi);
+      if (square_ && kManyRegisters) i = by_square_cells(lo, hi);
+      if (square_ && i == lo) i = by_squares(lo, hi);
       for (; i + kBlock<T> <= hi; i += kBlock<T>) block(i);
       if (i < hi && hi - lo >= kBlock<T>) {  // once more some of those before
         block(hi - kBlock<T>);
@@ -233,6 +304,26 @@ class Line {
 #else
   static constexpr bool kStraight = std::is_same_v<S, T>;  // to widen halves takes long: once
 #endif
+  static constexpr bool kManyRegisters = kVectorBytes == 64;
+
+  // As many of those cells as are whole runs of channels; where the others begin. It gains where
+  // they go around the cache, and where sums take more room than cells.
+  int64_t by_square_cells(int64_t lo, int64_t hi) const {
+    constexpr int64_t L = kLanes<T>;
+    const int64_t cell = taps_.offset[1] - taps_.offset[0], row = taps_.offset[3] - taps_.offset[0];
+    const int64_t vectors = (cell + L - 1) / L, behind = vectors * L - cell;
+    const int64_t cells = (hi - lo - behind) / cell;
+    const bool around = past_cache_ && whole_lines(dx_ + lo, cell * int64_t{sizeof(S)});
+    if (taps_.taps > 9 || 4 * behind > cell || cells < 3) return lo;
+    if (!around && sizeof(S) == sizeof(T)) return lo;
+    const int64_t from = lo + taps_.offset[0];
+    const auto write = [&](auto far) {
+      const SquareCells<S, T> square(taps_, cell, row);
+      square.template write<far()>(dx_ + lo, dy_ + from, winners_ + from, cells, vectors, around);
+    };
+    far_ ? write(std::true_type{}) : write(std::false_type{});
+    return lo + cells * cell;
+  }
 
   // As many of those cells as are whole rows; where the others begin.
   int64_t by_squares(int64_t lo, int64_t hi) {
@@ -296,6 +387,7 @@ class Line {
   T* const sums_;
   const int64_t panel_;  // cells of a row whose sums are kept
   T* const kept_;
+  const bool past_cache_;
   Stream out_;
 };
 
@@ -306,15 +398,17 @@ int64_t line_gather(const Work& work, const Backward& plan, void* scratch, int64
   char* free = static_cast<char*>(scratch);
   Line<S, T> line(work, plan, free);
   int64_t done = -1;  // cells that were written
-  return write_checked(work, plan, begin, end,
-                       [&](const Walk& walk, const WinnerCheck& check, int64_t item) {
-                         const auto [from, to] = check.cells();
-                         if (done < 0) done = walk.x + from;
-                         const int64_t checked = walk.x + to;
-                         if (checked - done < kAtOnce && item + 1 < end) return;
-                         line.write(done, checked);
-                         done = checked;
-                       });
+  const int64_t bad = write_checked(work, plan, begin, end,
+                                    [&](const Walk& walk, const WinnerCheck& check, int64_t item) {
+                                      const auto [from, to] = check.cells();
+                                      if (done < 0) done = walk.x + from;
+                                      const int64_t checked = walk.x + to;
+                                      if (checked - done < kAtOnce && item + 1 < end) return;
+                                      line.write(done, checked);
+                                      done = checked;
+                                    });
+  if (work.past_cache) wait_until_out();
+  return bad;
 }
 
 }  // namespace

@@ -38,6 +38,54 @@ inline void put_lines_out(char*, const char*, int64_t) {}
 inline void wait_until_out() {}
 #endif
 
+// Whether rows of so many bytes, the first of which begins there, are whole lines of the cache.
+// Then they can go around it from where they are computed: as vectors, which fill each line in
+// turn.
+inline bool whole_lines(const void* start, int64_t bytes) {
+  return kStreams && (address(start) | bytes) % kLineOfCache == 0;
+}
+
+#if defined(NDPOOL_AVX512)
+inline void store_around(void* to, __m512i v) { _mm512_stream_si512(static_cast<__m512i*>(to), v); }
+#endif
+#if defined(__AVX2__)
+inline void store_around(void* to, __m256i v) { _mm256_stream_si256(static_cast<__m256i*>(to), v); }
+inline void store_around(void* to, __m128i v) { _mm_stream_si128(static_cast<__m128i*>(to), v); }
+#endif
+
+// put_cells and put_sums around the cache, of whole vectors in rows that are whole lines.
+#if defined(__AVX2__)
+template <class T>
+inline void put_around(void* to, Vec<T> v) {
+#if defined(NDPOOL_AVX512)
+  store_around(to, (__m512i)v);
+#else
+  store_around(to, (__m256i)v);
+#endif
+}
+template <class S, class T>
+inline void put_cells_around(S* to, Vec<T> values) {
+  static_assert(std::is_same_v<S, T> || std::is_same_v<T, int16_t>);
+  if constexpr (std::is_same_v<S, T>) {
+    put_around<T>(to, values);
+  } else {
+    put_around<T>(to, in_order(values));
+  }
+}
+#endif
+template <class S, class T>
+inline void put_sums_around(S* to, Vec<T> sums) {
+#if defined(__AVX2__)
+  if constexpr (std::is_same_v<S, T>) {
+    put_around<T>(to, sums);
+  } else {
+    store_around(to, narrowed_sums<S>(sums));
+  }
+#else
+  put_sums<S, T>(to, sums);
+#endif
+}
+
 // Part of a result: runs of cells, most of which follow each other. What is made goes out a little
 // later and little by little, so that memory has something to do while the next is computed.
 class Stream {

@@ -69,16 +69,16 @@ __attribute__((always_inline)) inline void prefetch_from_memory(int64_t address)
 constexpr int64_t kLineOfCache = 64;  // bytes
 
 // Bytes, to ask for cells before they are read and written: the processor itself looks no further
-// than a page.
-constexpr int64_t kAhead = 4096, kWriteAhead = 512;
+// than a page. Where memory has to deliver, it takes longer.
+constexpr int64_t kAhead = 4096, kAheadOfMemory = 6144, kWriteAhead = 512;
 
 // The same where the cells of windows are asked for in the order of memory and their rows lie that
 // many bytes apart: from behind a window's last row on, or those of the rows before it would be
 // asked for too late (which takes up to twice as long). 0 where no cache keeps them till then.
-inline int64_t ahead_of_rows(const Axis& rows, int64_t row) {
+inline int64_t ahead_of_rows(const Axis& rows, int64_t row, int64_t ahead) {
   constexpr int64_t kFarthest = 128 << 10;
   const int64_t reach = (rows.kernel - 1) * rows.dilation * row;
-  return reach <= kFarthest ? kAhead + reach + least(row, kAhead) : 0;
+  return reach <= kFarthest ? ahead + reach + least(row, ahead) : 0;
 }
 
 // Asks for the start of the next outer cell, taken to be as far away as this one is from the one
