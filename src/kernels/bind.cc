@@ -52,6 +52,7 @@ constexpr int64_t kPastCache = 48 << 20;      // bytes to move of which no gradi
 constexpr int64_t kPastCacheY = 32 << 20;     // bytes of an output that does not
 constexpr int64_t kTimesLastCache = 2;        // or, as many as to move, of this machine's last one
 constexpr int64_t kCommonLastCache = 32 << 20;
+constexpr int64_t kFewCells = 4;  // of a window
 
 // The same without masks.
 constexpr int64_t long_row(int bytes) { return bytes >= 4 ? 12 : bytes == 2 ? 16 : kLongRow; }
@@ -213,8 +214,10 @@ class Pooling {
     work.winners = winners;
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
-    const bool past_cache = bytes >= kTimesLastCache * last_cache();
-    work.past_cache = past_cache || cells(y_shape_) * x.itemsize() >= kPastCacheY;
+    // Bytes of windows of many cells take so long to compare that stores through the cache don't.
+    const bool waits = work.inner > 1 || work.cells <= kFewCells || x.itemsize() >= 4;
+    work.past_cache = (waits && bytes >= kTimesLastCache * last_cache()) ||
+                      cells(y_shape_) * x.itemsize() >= kPastCacheY;
     const bool single = work_.cells == 1 && !work_.padded && !x.contiguous();
     const ForwardWay way = single ? single_way(work, x) : forward_way(work, kind);
     if (!way.kernel) return false;
