@@ -32,6 +32,20 @@ CASES = {  # name: shape, dtype, words
     "a line in panels": ((5, 101, 29003), "float64", SAME),
     "a line of channels": ((40, 41, 57, 130), "float32", {**SAME, "axes": (1, 2)}),
     "channels last": ((40, 61, 57, 130), "float32", {**OVERLAPPING, "axes": (1, 2)}),
+    # whose channels are whole lines of the cache
+    "lines of channels": ((100, 31, 33, 64), "float32", {**SAME, "axes": (1, 2)}),
+    "lines of channels, halves": ((100, 31, 33, 128), "bfloat16", {**SAME, "axes": (1, 2)}),
+    "lines of channels, bytes": ((100, 31, 33, 256), "uint8", {**SAME, "axes": (1, 2)}),
+    "lines of channels, two apart": (
+        (150, 31, 33, 64),
+        "float32",
+        {"kernel_size": 2, "axes": (1, 2)},
+    ),
+    "lines of channels, two apart, halves": (
+        (150, 31, 33, 128),
+        "float16",
+        {"kernel_size": 2, "axes": (1, 2)},
+    ),
 }
 
 
@@ -42,6 +56,11 @@ FORWARD = {  # shape, dtype, words
     "long rows": ((3, 139, 41999), "float32", TWO_APART),
     "short rows": ((36000, 31, 33), "float32", {"kernel_size": 2, "axes": (1, 2)}),
     "short rows of halves": ((20000, 33, 101), "float16", {**OVERLAPPING, "axes": (1, 2)}),
+    "windows of three cells": ((97, 131, 2003), "float32", {"kernel_size": 3, "axes": 2}),
+    "lines of channels": ((130, 31, 33, 64), "float32", {**SAME, "axes": (1, 2)}),
+    "lines of channels, halves": ((130, 31, 33, 128), "float16", {**SAME, "axes": (1, 2)}),
+    "lines of channels, bytes": ((130, 31, 33, 256), "int8", {**SAME, "axes": (1, 2)}),
+    "channels, no whole lines": ((130, 31, 33, 65), "float32", {**SAME, "axes": (1, 2)}),
     "rows with gaps between": ((800, 61, 3, 187), "float64", {**OVERLAPPING, "axes": (1, 3)}),
 }
 

@@ -44,7 +44,27 @@ WAYS = {  # name: shape, words
         {**SAME, "dilation": 2, "padding": 2, "axes": PLANES},
     ),
     "a line of channels": ((2, 21, 34, 3), {**SAME, "axes": (1, 2)}),
-    "stretches with gaps": ((4, 3, 13, 14), {"kernel_size": 3, "stride": 2}),
+    "stretches with gaps": ((4, 3, 13, 14), {"kernel_size": (3, 2), "stride": 2}),
+    "picked from two rows at a time": ((4, 3, 13, 14), {"kernel_size": 3, "stride": 2}),
+    "picked from two rows at a time, padded": ((4, 3, 12, 13), OVERLAPPING),
+    "picked from two rows, and a last one that is cut off": (
+        (4, 3, 11, 14),
+        {"kernel_size": 3, "stride": 2, "ceil_mode": True},
+    ),
+    "picked from a row of two vectors": (
+        (2, 3, 9, 27),
+        {"kernel_size": 3, "stride": 3, "padding": 1},
+    ),
+    "picked from long rows, cut off": (
+        (2, 3, 10, 101),
+        {"kernel_size": 3, "stride": 3, "ceil_mode": True},
+    ),
+    "picked from long rows, dilated": (
+        (3, 2, 203),
+        {"kernel_size": 3, "stride": 2, "dilation": 2, "axes": -1},
+    ),
+    "picked from four vectors": ((3, 2, 1001), {"kernel_size": 4, "ceil_mode": True, "axes": -1}),
+    "picked from four vectors of planes": ((3, 2, 9, 77), {"kernel_size": 4, "stride": (2, 4)}),
     "stretches with ever more padding": (
         (3, 6, 5),
         {"kernel_size": 4, "stride": 1, "padding": 2, "axes": PLANES},

@@ -456,6 +456,8 @@ class Pooling {
       way.kernel = kernels.strips[kind];
     } else if (sliding()) {
       way.kernel = kernels.sliding[kind];
+    } else if (kernels.picked[kind] && make_picked(work, bytes, plan)) {
+      way.kernel = kernels.picked[kind];
     } else if (kernels.stretches[kind] && (way.kept = stretches_plan(work, kind))) {
       way.kernel = kernels.stretches[kind];
     } else if (kernels.direct[kind] && make_direct(work, bytes, plan)) {

@@ -2,8 +2,8 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, shifts.h, stacked.h, strips.h, sliding.h); everything else goes by tiles
-// (fold.h).
+// direct.h, narrow.h, picked.h, shifts.h, stacked.h, strips.h, sliding.h); everything else goes by
+// tiles (fold.h).
 
 #include "across.h"
 #include "beside.h"
@@ -11,6 +11,7 @@
 #include "direct.h"
 #include "fold.h"
 #include "narrow.h"
+#include "picked.h"
 #include "runs.h"
 #include "shifts.h"
 #include "sliding.h"
@@ -129,7 +130,10 @@ const Kernels NDPOOL_ISA = {
      narrow_rows<int32_t, int32_t>, narrow_rows<uint32_t, uint32_t>, narrow_rows<int64_t, int64_t>,
      narrow_rows<uint64_t, uint64_t>, narrow_halves<Half>, narrow_halves<Brain>,
      narrow_rows<float, float>, narrow_rows<double, double>},
+    {nullptr, nullptr, nullptr, nullptr, nullptr, picked<int32_t>, picked<uint32_t>,
+     picked<int64_t>, picked<uint64_t>, nullptr, nullptr, picked<float>, picked<double>},
 #else
+    {},
     {},
 #endif
     &NDPOOL_TABLE(NDPOOL_ISA, _backward),

@@ -36,6 +36,9 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan);
 // For windows that share rows of two vectors of cells at most, in arrays whose cells take
 // `stored_bytes`. False where others are faster.
 bool make_narrow(const Work& work, int element_bytes, int stored_bytes, Forward& plan);
+// For windows two or more cells apart, of three or four cells in a row, that lie in few vectors of
+// cells: in short rows, or side by side in long ones. False for others.
+bool make_picked(const Work& work, int element_bytes, Forward& plan);
 // For outer cells whose windows have `taps` cells at most, all of them together; many of them lie
 // along one axis.
 bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& plan);

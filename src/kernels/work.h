@@ -160,8 +160,10 @@ struct Piece {
 };
 
 struct Forward {
-  Held held;                     // of shifts; then nothing else here counts but passes and items
-  Stretches line;                // of small outer cells; all else here is then for the walk alone
+  Held held;       // of shifts; then nothing else here counts but passes and items
+  Stretches line;  // of small outer cells; all else here is then for the walk alone
+  int sources;     // see make_picked: vectors that the cells of a vector of windows lie in
+  bool two_rows;   // which are two rows
   int64_t kept_rows[kMostAxes];  // see make_narrow: cells along each axis, of a tile
   Cut cut[kMostAxes];
   int64_t inner_tile, inner_tiles, items;  // items: tiles in all
@@ -259,7 +261,7 @@ struct Kernels {
       runs[kKinds], stacked[kKinds];
   // null where vectors are shorter than 32 bytes; some of them where they are shorter than 64
   ForwardKernel shifts[kKinds], strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
-      direct[kKinds], narrow[kKinds];
+      direct[kKinds], narrow[kKinds], picked[kKinds];
   const BackwardKernels* backward;
 };
 
