@@ -1,7 +1,7 @@
-// Windows some cells apart, of three or four cells in a row: the cells at one tap of as many windows
-// as a vector has lanes are picked from the two to four vectors that hold them all. Those may be
-// two short rows, one below the other. Nothing is kept from row to row: narrow.h does that, where
-// more of them are shared. AVX-512 alone has what it takes.
+// Windows some cells apart, of three or four cells in a row: the cells at one tap of as many
+// windows as a vector has lanes are picked from the two to four vectors that hold them all. Those
+// may be two short rows, one below the other. Nothing is kept from row to row: narrow.h does that,
+// where more of them are shared. AVX-512 alone has what it takes.
 #pragma once
 
 #include "narrow.h"
