@@ -287,7 +287,9 @@ class Line {
         }
         line_block<T>(dx_ + at, dy_ + at, winners_ + at, taps_);
       };
-      if (square_ && kManyRegisters) i = by_square_cells(lo, hi);
+      if constexpr (kManyRegisters) {
+        if (square_) i = by_square_cells(lo, hi);
+      }
       if (square_ && i == lo) i = by_squares(lo, hi);
       for (; i + kBlock<T> <= hi; i += kBlock<T>) block(i);
       if (i < hi && hi - lo >= kBlock<T>) {  // once more some of those before
