@@ -153,27 +153,35 @@ class Across {
       for (int u = 0; u < kVectors; ++u) fold_in<kClean, kWinners, C>(best[u], next[u], winner);
     }
     if (kClean && seen) return false;
-    for (int u = 0; u < kVectors; ++u) {
-      const int64_t ask = ask_ + (i + u * L) * asks_ * int64_t{sizeof(S)};
-      for (int64_t k = 0; k < asks_; ++k) {
-        around_ ? prefetch_from_memory(ask + k * kLineOfCache)
-                : prefetch<false>(ask + k * kLineOfCache);
+    const auto ask = [&](auto from_memory) __attribute__((always_inline)) {
+      for (int u = 0; u < kVectors; ++u) {
+        const int64_t from = ask_ + (i + u * L) * asks_ * int64_t{sizeof(S)};
+        for (int64_t k = 0; k < asks_; ++k) {
+          const int64_t line = from + k * kLineOfCache;
+          from_memory() ? prefetch_from_memory(line) : prefetch<false>(line);
+        }
+        if (!from_memory()) prefetch<true>(address(y + u * L) + kWriteAhead);
       }
-      if (!around_) prefetch<true>(address(y + u * L) + kWriteAhead);
-    }
-    for (int u = 0; u < kVectors; ++u) {
-      put<kClean, C>(y + u * L, best[u].value, bits);
-      if constexpr (kWinners) store_bytes<C>(winners + u * L, best[u].winner, bits);
-    }
-    return true;
-  }
-
-  template <bool kClean, class C>
-  inline void put(S* y, Vec<C> values, uint64_t bits) const {
+    };
+    around_ ? ask(std::true_type{}) : ask(std::false_type{});
+    const auto put = [&](auto straight) {
+      for (int u = 0; u < kVectors; ++u) {
+        if constexpr (straight()) {
+          put_cells_around<S, C>(y + u * L, best[u].value);
+        } else {
+          put_cells<S, C>(y + u * L, best[u].value, bits);
+        }
+        if constexpr (kWinners) store_bytes<C>(winners + u * L, best[u].winner, bits);
+      }
+    };
     if constexpr (kClean) {
-      if (straight_) return put_cells_around<S, C>(y, values);
+      if (straight_) {
+        put(std::true_type{});
+        return true;
+      }
     }
-    put_cells<S, C>(y, values, bits);
+    put(std::false_type{});
+    return true;
   }
 
   const Work& work_;
