@@ -59,10 +59,6 @@ WAYS = {  # name: shape, words
         (2, 3, 10, 101),
         {"kernel_size": 3, "stride": 3, "ceil_mode": True},
     ),
-    "picked from long rows, dilated": (
-        (3, 2, 203),
-        {"kernel_size": 3, "stride": 2, "dilation": 2, "axes": -1},
-    ),
     "picked from four vectors": ((3, 2, 1001), {"kernel_size": 4, "ceil_mode": True, "axes": -1}),
     "picked from four vectors of planes": ((3, 2, 9, 77), {"kernel_size": 4, "stride": (2, 4)}),
     "stretches with ever more padding": (
