@@ -39,7 +39,8 @@ extern const SumKernels kernels_avx2_sums, kernels_avx512_sums;
 namespace {
 
 constexpr int64_t kBytesPerThread = 1 << 18;  // below, waking a thread costs more than it gains
-constexpr int64_t kMostScratch = 7 << 18;     // of all threads: a call may need 2 MiB
+constexpr int64_t kMostScratch = 2 << 20;     // of all threads, with what their stacks take
+constexpr int64_t kStack = 48 << 10;          // of one, as far as it is used
 constexpr int64_t kNearScratch = 8 << 10;     // on the stack
 constexpr int64_t kLongRun = 256;             // bytes of a row of a window that goes by runs
 constexpr int64_t kShortRun = 128;            // the same, where they cannot go beside each other
@@ -106,7 +107,7 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
     return kernel(work, plan, scratch, 0, plan.items);
   }
   const size_t each = (plan.scratch + 4095) / 4096 * 4096;
-  const int64_t fit = kMostScratch / static_cast<int64_t>(each);
+  const int64_t fit = kMostScratch / (static_cast<int64_t>(each) + kStack);
   const int64_t threads = std::max<int64_t>(
       1, std::min({int64_t{most_threads.load()}, fit, bytes / kBytesPerThread, plan.items}));
   std::unique_ptr<char, FreeAligned> scratch(
