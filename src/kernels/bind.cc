@@ -106,12 +106,14 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
     alignas(64) char scratch[kNearScratch];
     return kernel(work, plan, scratch, 0, plan.items);
   }
-  const size_t each = (plan.scratch + 4095) / 4096 * 4096;
-  const int64_t fit = kMostScratch / (static_cast<int64_t>(each) + kStack);
+  const auto each = static_cast<int64_t>((plan.scratch + 4095) / 4096 * 4096);
+  // The stacks of eight threads count: of more that need little else, they would be most of it.
+  const int64_t fit = std::max((kMostScratch - 8 * kStack) / each, kMostScratch / (each + kStack));
   const int64_t threads = std::max<int64_t>(
       1, std::min({int64_t{most_threads.load()}, fit, bytes / kBytesPerThread, plan.items}));
+  const auto all = static_cast<size_t>(each * threads);
   std::unique_ptr<char, FreeAligned> scratch(
-      static_cast<char*>(::operator new(each* static_cast<size_t>(threads), std::align_val_t(64))));
+      static_cast<char*>(::operator new(all, std::align_val_t(64))));
   std::optional<nb::gil_scoped_release> released;
   if (bytes >= kAlone) released.emplace();
   if (threads == 1) return kernel(work, plan, scratch.get(), 0, plan.items);
@@ -121,7 +123,7 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   const int64_t share = std::max<int64_t>(1, plan.items / (threads * 8));
   std::atomic<int64_t> next{0}, first_bad{0};
   const auto take = [&](int64_t number) {
-    char* own = scratch.get() + each * static_cast<size_t>(number);
+    char* own = scratch.get() + each * number;
     for (int64_t begin; (begin = next.fetch_add(share)) < plan.items;) {
       const int64_t bad = kernel(work, plan, own, begin, std::min(begin + share, plan.items));
       if (!bad) continue;
@@ -215,7 +217,7 @@ class Pooling {
     work.winners = winners;
     const int64_t bytes = cells(shape_) * x.itemsize() +
                           cells(y_shape_) * (x.itemsize() + (winners ? work.winner_bytes : 0));
-    // Bytes of windows of many cells take so long to compare that stores through the cache don't.
+    // Small elements in windows of many cells take longer to compare than to store in the cache.
     const bool waits = work.inner > 1 || work.cells <= kFewCells || x.itemsize() >= 4;
     work.past_cache = (waits && bytes >= kTimesLastCache * last_cache()) ||
                       cells(y_shape_) * x.itemsize() >= kPastCacheY;
