@@ -504,25 +504,30 @@ def test_nothing_is_printed_at_exit():
 PEAK = """
     import re, numpy as np, ndpool
 
-    def peak():
-        return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+    def bytes_of(name):
+        return 1024 * int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+    def needed():  # at most, until now; without pages of files: code, read when it first runs
+        return bytes_of("VmHWM") - bytes_of("RssFile")
 
     def growth(call):
         open("/proc/self/clear_refs", "w").write("5")  # the peak is now what there is
-        before = peak()
+        before = needed()
         result = call()
-        return peak() - before, result
+        return needed() - before, result
 
     ndpool.set_num_threads({threads})
     x = {x}
     words = {words}
-    small = tuple(slice(0, 80) for _ in x.shape)
-    y, i = ndpool.max_pool(x[small], **words, return_indices=True, engine="native")  # warms up
-    ndpool.max_pool_backward(y, i, x[small].shape, **words, engine="native")
+    small = x[tuple(slice(0, 80 if x.ndim < 4 else 20) for _ in x.shape)]
+    y, i = ndpool.max_pool(small, **words, return_indices=True, engine="native")  # warms up
+    ndpool.max_pool_backward(y, i, small.shape, **words, engine="native")
+    # All results live on: what was let go would be taken for the next one, which then needs none,
+    # and what is measured would be far below zero.
     more, (y, i) = growth(lambda: ndpool.max_pool(x, **words, return_indices=True, engine="native"))
-    alone, y = growth(lambda: ndpool.max_pool(x, **words, engine="native"))
+    alone, again = growth(lambda: ndpool.max_pool(x, **words, engine="native"))
     back, dx = growth(lambda: ndpool.max_pool_backward(y, i, x.shape, **words, engine="native"))
-    print(more - y.nbytes - i.nbytes, alone - y.nbytes, back - dx.nbytes)
+    print(more - y.nbytes - i.nbytes, alone - again.nbytes, back - dx.nbytes)
 """
 
 
@@ -554,7 +559,7 @@ PEAK = """
 def test_memory(x, words, threads):
     """Forward needs its output, its winners and 2 MiB; backward its output and 2 MiB."""
     extra = python(PEAK.format(x=x, words=words, threads=threads))
-    assert all(int(number) <= 2 * 2**20 for number in extra.split()), f"bytes more: {extra}"
+    assert all(abs(int(number)) <= 2 * 2**20 for number in extra.split()), f"bytes more: {extra}"
 
 
 PEAK_OF_FORMS = (
@@ -572,7 +577,7 @@ PEAK_OF_FORMS = (
     def convert(i, x, from_, to):
         return ndpool.convert_indices(i, x.shape, **words, from_=from_, to=to)
 
-    small = x[tuple(slice(0, 80) for _ in x.shape)]
+    small = x[tuple(slice(0, 80 if x.ndim < 4 else 20) for _ in x.shape)]
     y, i = forward(small)  # warms up
     backward(y, i, small), convert(convert(i, small, form, "window"), small, "window", form)
 
@@ -610,7 +615,7 @@ PEAK_OF_FORMS = (
 def test_memory_of_positions(x, words, form):
     """No more beside the result than without them; backward has one small offset an output more."""
     extra = python(PEAK_OF_FORMS.format(x=x, words=words, form=form))
-    assert all(int(number) <= 2 * 2**20 for number in extra.split()), f"bytes more: {extra}"
+    assert all(abs(int(number)) <= 2 * 2**20 for number in extra.split()), f"bytes more: {extra}"
 
 
 @pytest.mark.parametrize("kernel", [200, 60_000, 2**20, 2**40])
