@@ -51,6 +51,24 @@ WAYS = {  # name: shape, words
         (4, 3, 11, 14),
         {"kernel_size": 3, "stride": 2, "ceil_mode": True},
     ),
+    "gathered from small outer cells": ((7, 5, 7, 5), {"kernel_size": 3, "stride": (2, 3)}),
+    "gathered from small outer cells, padded": (
+        (5, 9, 6, 7),
+        {"kernel_size": 5, "stride": (2, 3), "padding": 2, "ceil_mode": True},
+    ),
+    "gathered from volumes, some rows apart": (
+        (3, 5, 9, 4, 4),
+        {"kernel_size": 3, "stride": (2, 3, 3), "padding": (0, 1, 1), "axes": (2, 3, 4)},
+    ),
+    "gathered from shares of a large outer cell": (
+        (2, 130, 270),
+        {"kernel_size": 5, "stride": 4, "dilation": (2, 1), "padding": (4, 2), "axes": PLANES},
+    ),
+    "gathered from a long signal": ((2, 9000), {"kernel_size": (10,), "stride": 10}),
+    "gathered from outer cells with others between": (
+        (3, 4, 31, 3),
+        {"kernel_size": (4, 1), "stride": (5, 1), "axes": (2, 3)},
+    ),
     "picked from a row of two vectors": (
         (2, 3, 9, 27),
         {"kernel_size": 3, "stride": 3, "padding": 1},

@@ -484,6 +484,13 @@ class Pooling {
     } else if (make_runs(work, 1, plan)) {
       way.kernel = kernels.runs[kind];
     }
+    const double cost = way.kept ? way.kept->cost : plan.cost;
+    if (cost > 0 && kernels.gathered[kind] && gathers_sooner(work, cost)) {
+      if (auto gathered = gathered_plan(work, kind)) {
+        way.kept = gathered;
+        way.kernel = kernels.gathered[kind];
+      }
+    }
     return way;
   }
 
@@ -517,6 +524,9 @@ class Pooling {
   }
   std::shared_ptr<const ForwardPlan> stretches_plan(const Work& work, int kind) {
     return dense_plan(work, kind, stretches_, make_stretches);
+  }
+  std::shared_ptr<const ForwardPlan> gathered_plan(const Work& work, int kind) {
+    return dense_plan(work, kind, in_one_run(work) ? gathered_ : gathered_apart_, make_gathered);
   }
   std::shared_ptr<const ForwardPlan> shifts_plan(const Work& work, int kind) {
     return one_line(work) ? dense_plan(work, kind, shifts_, make_shifts) : nullptr;
@@ -599,7 +609,7 @@ class Pooling {
   std::map<Key, std::shared_ptr<const ForwardPlan>> forwards_;
   std::map<Key, std::shared_ptr<const BackwardPlan>> backwards_;
   std::map<Key, std::shared_ptr<const SumsPlan>> sums_;
-  DensePlans stretches_, shifts_;
+  DensePlans stretches_, shifts_, gathered_, gathered_apart_;
 };
 
 // ---- what Python calls ----

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <numeric>
 
 #include "plan_parts.h"
 
@@ -31,6 +32,13 @@ constexpr int64_t kMostMargin = 512;         // cells on either side of them
 constexpr int64_t kShiftedRow = 24;          // cells of 4 bytes, where an axis takes several passes
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
 constexpr int64_t kMostStretches = 2048;
+
+// Costs of ways that gathering may take the place of are nanoseconds of one processor (Granite
+// Rapids, with 16 lanes), measured on some hundred geometries; another's will be in some relation.
+constexpr double kClearlyLess = 0.7;
+constexpr double kMostGathered = 1 << 17;      // outputs of an outer cell, or masks of its edges
+constexpr double kFarthestGathered = 1 << 26;  // cells of an outer cell
+constexpr int64_t kFewGathered = 256;          // outputs of one, from where a part of a vector is
 
 constexpr int64_t kLeastSliding = 10;       // cells of a window
 constexpr int64_t kMostSlidingVectors = 8;  // of a window along a row, to slide
@@ -92,6 +100,30 @@ bool have_cells(const Work& work) {
   return true;
 }
 
+// Where the window of each output of an outer cell begins, and how far its cells are from there.
+struct WindowPlaces {
+  std::vector<int64_t> begin{0}, offset{0};
+};
+WindowPlaces list_windows(const Work& work) {
+  auto [begin, offset] = WindowPlaces{};
+  for (int a = 0; a < work.axes; ++a) {
+    const Axis& along = work.axis[a];
+    std::vector<int64_t> further_begin, further_offset;
+    for (const int64_t at : begin) {
+      for (int64_t o = 0; o < along.out; ++o) {
+        further_begin.push_back(at + (o * along.stride - along.before) * along.x_step);
+      }
+    }
+    for (const int64_t at : offset) {
+      for (int64_t tap = 0; tap < along.kernel; ++tap) {
+        further_offset.push_back(at + tap * along.dilation * along.x_step);
+      }
+    }
+    begin = std::move(further_begin), offset = std::move(further_offset);
+  }
+  return {std::move(begin), std::move(offset)};
+}
+
 // How many windows a cell is in, in the mean.
 double windows_of_a_cell(const Work& work) {
   double cells = 1, folded = 1;
@@ -131,6 +163,7 @@ bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& pla
   }
   leave_whole(work, plan);
   plan.scratch = 64;
+  plan.cost = 4 + 0.2 * static_cast<double>(all);
   return true;
 }
 
@@ -175,6 +208,8 @@ bool make_stacked(const Work& work, int element_bytes, bool halves, Forward& pla
   cut_first(work, element_bytes, plan);
   plan.chunk = kStackedBytes / element_bytes;
   plan.scratch = 2 * carved(plan.chunk, element_bytes) + carved(rows, 16);
+  plan.cost = outputs_of(work) / static_cast<double>(last.out) *
+              (60 + 0.15 * static_cast<double>(rows * last.n));
   return true;
 }
 
@@ -248,23 +283,7 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   const bool long_rows = 5 * work.axis[work.axes - 1].out >= 8 * lanes;
   if (long_rows && make_direct(work, element_bytes, direct)) return false;
   const bool gaps = element_bytes >= 4;  // outputs of other lanes can be brought together
-  // where the window of each output begins, and its cells
-  std::vector<int64_t> begin{0}, offset{0};
-  for (int a = 0; a < work.axes; ++a) {
-    const Axis& along = work.axis[a];
-    std::vector<int64_t> further_begin, further_offset;
-    for (const int64_t at : begin) {
-      for (int64_t o = 0; o < along.out; ++o) {
-        further_begin.push_back(at + (o * along.stride - along.before) * along.x_step);
-      }
-    }
-    for (const int64_t at : offset) {
-      for (int64_t tap = 0; tap < along.kernel; ++tap) {
-        further_offset.push_back(at + tap * along.dilation * along.x_step);
-      }
-    }
-    begin = std::move(further_begin), offset = std::move(further_offset);
-  }
+  auto [begin, offset] = list_windows(work);
   auto& stretches = plan.kept_stretches;
   int64_t lane = lanes;
   for (size_t o = 0; o < begin.size(); ++o) {
@@ -303,6 +322,7 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
     plan.kept_inside.insert(plan.kept_inside.end(), inside.begin(), inside.end());
   }
   plan.line.count = static_cast<int64_t>(stretches.size());
+  plan.cost = static_cast<double>(plan.line.count) * (4 + 0.5 * static_cast<double>(work.cells));
   plan.line.cells = cells;
   plan.line.stretch = stretches.data();
   plan.kept.push_back(std::move(offset));
@@ -441,6 +461,9 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan) {
     return false;
   }
   cut_first(work, element_bytes, plan);
+  const auto vectors = static_cast<double>(ceil_div(last.out * element_bytes, 64));
+  plan.cost = outputs_of(work) / static_cast<double>(last.out) *
+              (4 + 0.8 * vectors * static_cast<double>(work.cells));
   return true;
 }
 
@@ -530,6 +553,116 @@ bool make_picked(const Work& work, int element_bytes, Forward& plan) {
     if (last.stride < 3 || last.before > 0 || reach >= plan.sources * lanes) return false;
   }
   cut_first(work, element_bytes, plan);
+  const int64_t rows = work.axes < 2 ? 1 : plan.two_rows ? ceil_div(first.out, 2) : first.out;
+  const auto vectors = static_cast<double>(rows * ceil_div(last.out, lanes));
+  plan.cost = 12 + 1.8 * vectors * static_cast<double>(work.cells);
+  return true;
+}
+
+bool in_one_run(const Work& work) {
+  double cells = cells_of(work), outputs = outputs_of(work);
+  for (int i = work.outers - 1; i >= 0; --i) {
+    const Outer& along = work.outer[i];
+    if (static_cast<double>(along.x_step) != cells ||
+        static_cast<double>(along.y_step) != outputs || along.winner_step != along.y_step) {
+      return false;
+    }
+    cells *= static_cast<double>(along.n);
+    outputs *= static_cast<double>(along.n);
+  }
+  return true;
+}
+
+bool gathers_sooner(const Work& work, double cost) {
+  const double each = (6 + 2.8 * static_cast<double>(work.cells)) / 16;
+  return outputs_of(work) * each < kClearlyLess * cost;
+}
+
+bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan) {
+  if (element_bytes < 4 || work.inner != 1 || work.winner_bytes != 1 || far_away(work) ||
+      !have_cells(work) || work.outer_count == 0 || outputs_of(work) > kMostGathered ||
+      cells_of(work) > kFarthestGathered) {
+    return false;
+  }
+  int64_t cells = 1, outputs = 1;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.x_step != cells || along.y_step != outputs) return false;
+    cells *= along.n;
+    outputs *= along.out;
+  }
+  const int64_t lanes = 64 / element_bytes;
+  Lookup& table = plan.table;
+  leave_whole(work, plan);
+  plan.scratch = 64;  // none
+  table.cells = cells;
+  table.outputs = outputs;
+  table.together = 1;
+  if (outputs < kFewGathered && in_one_run(work)) {  // as many as fill their vectors
+    table.together = lanes / std::gcd(lanes, outputs);
+    table.together *= ceil_div(kFewGathered, table.together * outputs);
+  }
+  if (table.together == 1) {  // large ones are cut
+    const double bytes = element_bytes * static_cast<double>(cells);
+    plan.cut[0].tiles = std::clamp<int64_t>(static_cast<int64_t>(bytes / kDirectBytes), 1,
+                                            ceil_div(outputs, lanes));
+    count_items(work, plan);
+  }
+  auto [begin, offset] = list_windows(work);
+  const int64_t all = table.together * outputs, vectors = ceil_div(all, lanes);
+  plan.kept_begin.resize(static_cast<size_t>(vectors * lanes));
+  for (int64_t o = 0; o < all; ++o) {
+    const int64_t at = begin[static_cast<size_t>(o % outputs)] + o / outputs * cells;
+    plan.kept_begin[static_cast<size_t>(o)] = static_cast<int32_t>(at);
+  }
+  // The taps of an output along an axis that are inside.
+  const auto taps = [&](int64_t o, int a) {
+    int64_t behind = 1;
+    for (int b = a + 1; b < work.axes; ++b) behind *= work.axis[b].out;
+    const Axis& along = work.axis[a];
+    const int64_t start = o / behind % along.out * along.stride - along.before;
+    const int64_t lo = start < 0 ? ceil_div(-start, along.dilation) : 0;
+    return std::pair{lo, std::min(along.kernel, ceil_div(along.n - start, along.dilation))};
+  };
+  int32_t edges = 0;
+  for (int64_t v = 0; v < vectors; ++v) {
+    bool whole = true;
+    for (int64_t o = v * lanes; whole && work.padded && o < std::min(all, (v + 1) * lanes); ++o) {
+      for (int a = 0; a < work.axes; ++a) {
+        whole &= taps(o % outputs, a) == std::pair{int64_t{0}, work.axis[a].kernel};
+      }
+    }
+    plan.kept_edge.push_back(whole ? -1 : edges);
+    if (whole) continue;
+    if (static_cast<double>(++edges) * static_cast<double>(work.cells) > kMostGathered)
+      return false;
+    std::vector<uint16_t> inside(static_cast<size_t>(work.cells));
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      const int64_t o = v * lanes + lane;
+      uint8_t first = 0;
+      for (int64_t cell = work.cells - 1; o < all && cell >= 0; --cell) {
+        bool there = true;
+        int64_t rest = cell;
+        for (int a = work.axes - 1; a >= 0; --a) {
+          const auto [lo, hi] = taps(o % outputs, a);
+          const int64_t tap = rest % work.axis[a].kernel;
+          rest /= work.axis[a].kernel;
+          there &= tap >= lo && tap < hi;
+        }
+        if (!there) continue;
+        inside[static_cast<size_t>(cell)] |= static_cast<uint16_t>(1 << lane);
+        first = static_cast<uint8_t>(cell);
+      }
+      plan.kept_first.push_back(first);
+    }
+    plan.kept_lanes.insert(plan.kept_lanes.end(), inside.begin(), inside.end());
+  }
+  plan.kept.push_back(std::move(offset));
+  table.begin = plan.kept_begin.data();
+  table.offset = plan.kept.back().data();
+  table.edge = plan.kept_edge.data();
+  table.inside = plan.kept_lanes.data();
+  table.first = plan.kept_first.data();
   return true;
 }
 

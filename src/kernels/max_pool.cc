@@ -2,7 +2,7 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, picked.h, shifts.h, stacked.h, strips.h, sliding.h); everything else goes by
+// direct.h, narrow.h, picked.h, gathered.h, shifts.h, stacked.h, strips.h, sliding.h); everything else goes by
 // tiles (fold.h).
 
 #include "across.h"
@@ -10,6 +10,7 @@
 #include "columns.h"
 #include "direct.h"
 #include "fold.h"
+#include "gathered.h"
 #include "narrow.h"
 #include "picked.h"
 #include "runs.h"
@@ -132,7 +133,10 @@ const Kernels NDPOOL_ISA = {
      narrow_rows<float, float>, narrow_rows<double, double>},
     {nullptr, nullptr, nullptr, nullptr, nullptr, picked<int32_t>, picked<uint32_t>,
      picked<int64_t>, picked<uint64_t>, nullptr, nullptr, picked<float>, picked<double>},
+    {nullptr, nullptr, nullptr, nullptr, nullptr, gathered<int32_t>, gathered<uint32_t>,
+     gathered<int64_t>, gathered<uint64_t>, nullptr, nullptr, gathered<float>, gathered<double>},
 #else
+    {},
     {},
     {},
 #endif

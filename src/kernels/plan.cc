@@ -434,6 +434,7 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
                      (2 * carved(plan.buffer, element_bytes) +
                       2 * carved(plan.band_cells, element_bytes) + carved(ends, element_bytes)) +
                  carved(work.padded ? plan.tile_out : 0, element_bytes);
+  plan.cost = 150 + 0.55 * cells_of(work);
   return true;
 }
 

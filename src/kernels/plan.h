@@ -14,6 +14,8 @@ struct ForwardPlan : Forward {
   std::vector<Stretch> kept_stretches;
   std::vector<uint64_t> kept_inside;
   std::vector<uint8_t> kept_first;
+  std::vector<int32_t> kept_begin, kept_edge;
+  std::vector<uint16_t> kept_lanes;
 };
 
 struct BackwardPlan : Backward {
@@ -66,6 +68,12 @@ bool one_line(const Work& work);
 bool make_line(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 // For small windows over outer cells of neighbouring cells. False where another way is faster.
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
+// Whether outer cells lie one behind the other, as their outputs do.
+bool in_one_run(const Work& work);
+// For windows that share little, of elements of 4 bytes or more. False for others.
+bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan);
+// Whether that takes clearly less than a plan of this cost.
+bool gathers_sooner(const Work& work, double cost);
 // For windows with an output for each cell of small outer cells, in arrays without gaps. False for
 // others.
 bool make_shifts(const Work& work, int stored_bytes, ForwardPlan& plan);

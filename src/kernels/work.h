@@ -137,6 +137,16 @@ struct Stretches {
   const uint8_t* first;    // at an edge: of each lane, the first cell that is inside
 };
 
+// Where each output of as many outer cells, one behind the other, has its window: see gathered.h.
+struct Lookup {
+  int64_t together, cells, outputs;  // such outer cells; of the input and outputs in each
+  const int32_t* begin;    // of each output: its window's first cell, from the first outer cell on
+  const int64_t* offset;   // of each cell of a window
+  const int32_t* edge;     // of each vector: -1 if all cells are inside; else its masks' number
+  const uint16_t* inside;  // at an edge: of each cell of the window, the lanes that have it
+  const uint8_t* first;    // at an edge: of each lane, the first cell that is inside
+};
+
 // A line of outer cells that is held against itself: see make_shifts.
 struct Held {
   int64_t cells, share;    // in an outer cell; in as many of them as go together
@@ -162,11 +172,13 @@ struct Piece {
 struct Forward {
   Held held;       // of shifts; then nothing else here counts but passes and items
   Stretches line;  // of small outer cells; all else here is then for the walk alone
+  Lookup table;    // of windows that are gathered; the same
   int sources;     // see make_picked: vectors that the cells of a vector of windows lie in
   bool two_rows;   // which are two rows
   int64_t kept_rows[kMostAxes];  // see make_narrow: cells along each axis, of a tile
   Cut cut[kMostAxes];
   int64_t inner_tile, inner_tiles, items;  // items: tiles in all
+  double cost = 0;  // about the nanoseconds for an outer cell, where that may be too many
   int passes;
   Pass pass[kMostPasses];        // the last one writes the result
   int64_t last_step[kMostAxes];  // how far neighbouring outputs are apart in its source
@@ -261,7 +273,7 @@ struct Kernels {
       runs[kKinds], stacked[kKinds];
   // null where vectors are shorter than 32 bytes; some of them where they are shorter than 64
   ForwardKernel shifts[kKinds], strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
-      direct[kKinds], narrow[kKinds], picked[kKinds];
+      direct[kKinds], narrow[kKinds], picked[kKinds], gathered[kKinds];
   const BackwardKernels* backward;
 };
 
