@@ -69,6 +69,19 @@ WAYS = {  # name: shape, words
         (3, 4, 31, 3),
         {"kernel_size": (4, 1), "stride": (5, 1), "axes": (2, 3)},
     ),
+    "listed, of tiny outer cells, several axes before them": (
+        (3, 7, 5, 13),
+        {"kernel_size": (1, 5), "stride": (1, 4)},
+    ),
+    "listed, padded, with more cells than a word of bits": (
+        (4, 130, 150),
+        {"kernel_size": 7, "stride": (1, 2), "padding": 3, "axes": PLANES},
+    ),
+    "listed, in a large outer cell": (
+        (4, 90, 140),
+        {"kernel_size": 5, "stride": (2, 5), "dilation": (1, 2), "axes": PLANES},
+    ),
+    "listed, of rows as short as windows": ((40, 5), {**SAME, "axes": 1}),
     "picked from a row of two vectors": (
         (2, 3, 9, 27),
         {"kernel_size": 3, "stride": 3, "padding": 1},

@@ -248,8 +248,10 @@ class Pooling {
     const BackwardKernels& baseline = *kernels_baseline.backward;
     work.find_cells = kernels.find_cells;
     work.find_places = kernels.find_places;
+    work.find_listed = kernels.find_listed;
     const BackwardKernels& scattering = kernels.scatter[kind] ? kernels : baseline;
-    const auto kernel = (plan->in_pieces  ? kernels.pieces
+    const auto kernel = (plan->looked_up   ? baseline.listed
+                         : plan->in_pieces ? kernels.pieces
                          : plan->across   ? (plan->in_pairs ? kernels.pairs_across : kernels.across)
                          : plan->in_pairs ? kernels.pairs
                          : plan->line     ? kernels.line
@@ -548,7 +550,8 @@ class Pooling {
       kColumns,
       kColumnsOfHalves,
       kRows,
-      kRowsOfHalves
+      kRowsOfHalves,
+      kListing
     };
     const bool halves = kind == kF16 || kind == kBF16;
     const auto made = [&](Way way, auto make) {
@@ -559,12 +562,20 @@ class Pooling {
       if (!make(*plan)) plan = nullptr;
       return backwards_[key] = plan;
     };
+    // Unless that is no clear gain on a plan that takes so many nanoseconds for an outer cell.
+    const auto listed = [&](double cost) -> std::shared_ptr<const BackwardPlan> {
+      if (!kernels_baseline.backward->listed[kind] || !in_one_run(work)) return nullptr;
+      if (!lists_sooner(work, cost, bytes, threads)) return nullptr;
+      return made(kListing, [&](auto& p) { return make_listed(work, p); });
+    };
     const bool masks = chosen.load()->vector_bytes == 64;
     if (kernels.pieces[kind] && windows_apart(work, masks ? kLongRow : long_row(bytes))) {
       const auto plan = made(kPieces, [&](auto& p) {
         return make_pieces(work, piece_lanes(chosen.load()->vector_bytes, bytes), p);
       });
       if (plan) {
+        const auto parts = static_cast<double>(work.axis[0].out / plan->first_windows);
+        if (const auto sooner = listed(parts * plan->cost)) return sooner;
         split_first(work, plan->first_windows);
         return plan;
       }
@@ -572,7 +583,10 @@ class Pooling {
     if (kernels.line[kind] && one_line(work)) {
       const auto plan =
           made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, threads, p); });
-      if (plan) return plan;
+      if (plan) {
+        const auto sooner = listed(plan->cost);
+        return sooner ? sooner : plan;
+      }
     }
     if (kernels.across[kind] && work.inner_y_step == 1) {
       const auto plan = made(kAcross, [&](auto& p) { return make_gather_across(work, bytes, p); });
@@ -594,11 +608,15 @@ class Pooling {
         made(kAny, [&](auto& p) { return make_backward(work, bytes, lanes, threads, p); });
     // A gather puts cells of three classes and more in a row one by one; outputs are fewer.
     const bool by_classes = work.axis[work.axes - 1].stride > 2;
-    if (any && (any->gather ? !by_classes : any->found_run > 0)) return any;
+    if (any && (any->gather ? !by_classes : any->found_run > 0)) {
+      const auto sooner = listed(any->cost);
+      return sooner ? sooner : any;
+    }
     const auto rows = made(halves ? kRowsOfHalves : kRows, [&](auto& p) {
       return make_scatter_rows(work, bytes, !halves, threads, p);
     });
-    return rows ? rows : any;
+    const auto sooner = listed(rows ? rows->cost : 0);
+    return sooner ? sooner : rows ? rows : any;
   }
 
   std::vector<int64_t> shape_, y_shape_, x_steps_, y_steps_, pooled_;

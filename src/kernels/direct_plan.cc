@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdlib>
 #include <numeric>
 
@@ -35,7 +36,8 @@ constexpr int64_t kMostStretches = 2048;
 
 // Costs of ways that gathering may take the place of are nanoseconds of one processor (Granite
 // Rapids, with 16 lanes), measured on some hundred geometries; another's will be in some relation.
-constexpr double kClearlyLess = 0.7;
+constexpr double kClearlyLess = 0.7, kLess = 0.85;
+constexpr double kWorthThreads = 1 << 19;      // bytes
 constexpr double kMostGathered = 1 << 17;      // outputs of an outer cell, or masks of its edges
 constexpr double kFarthestGathered = 1 << 26;  // cells of an outer cell
 constexpr int64_t kFewGathered = 256;          // outputs of one, from where a part of a vector is
@@ -50,6 +52,7 @@ constexpr double kMostHalvesPicked = 0.3;
 constexpr int64_t kStackedBytes = 8 << 10;  // of such rows at a time
 
 constexpr int64_t kMostLineTaps = 128;
+constexpr double kTinyLine = 25;              // cells of an outer cell
 constexpr int64_t kLineCopied = 2048;         // cells of a line at a time, and those around them
 constexpr size_t kMostLineBytes = 256 << 10;  // of such copies
 constexpr int64_t kMostLineSums = 64 << 10;   // bytes of a row whose sums are kept
@@ -104,7 +107,7 @@ bool have_cells(const Work& work) {
 struct WindowPlaces {
   std::vector<int64_t> begin{0}, offset{0};
 };
-WindowPlaces list_windows(const Work& work) {
+WindowPlaces list_places(const Work& work) {
   auto [begin, offset] = WindowPlaces{};
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
@@ -283,7 +286,7 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   const bool long_rows = 5 * work.axis[work.axes - 1].out >= 8 * lanes;
   if (long_rows && make_direct(work, element_bytes, direct)) return false;
   const bool gaps = element_bytes >= 4;  // outputs of other lanes can be brought together
-  auto [begin, offset] = list_windows(work);
+  auto [begin, offset] = list_places(work);
   auto& stretches = plan.kept_stretches;
   int64_t lane = lanes;
   for (size_t o = 0; o < begin.size(); ++o) {
@@ -560,18 +563,77 @@ bool make_picked(const Work& work, int element_bytes, Forward& plan) {
 }
 
 bool in_one_run(const Work& work) {
-  double cells = cells_of(work), outputs = outputs_of(work);
-  for (int i = work.outers - 1; i >= 0; --i) {
-    const Outer& along = work.outer[i];
-    if (static_cast<double>(along.x_step) != cells ||
-        static_cast<double>(along.y_step) != outputs || along.winner_step != along.y_step) {
+  int64_t cells = work.inner, outputs = work.inner;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.x_step != cells || along.y_step != outputs || along.winner_step != outputs) {
       return false;
     }
-    cells *= static_cast<double>(along.n);
-    outputs *= static_cast<double>(along.n);
+    cells *= along.n;
+    outputs *= along.out;
+  }
+  for (int i = work.outers - 1; i >= 0; --i) {
+    const Outer& along = work.outer[i];
+    if (along.x_step != cells || along.y_step != outputs || along.winner_step != outputs) {
+      return false;
+    }
+    cells *= along.n;
+    outputs *= along.n;
   }
   return true;
 }
+
+namespace {
+
+// Of each output, as bits: the cells of its window inside the input, 32 in a word; nothing if all
+// are.
+int64_t words_of(const Work& work) { return ceil_div(work.cells, 32); }
+std::vector<uint32_t> list_all_allowed(const Work& work) {
+  if (!work.padded) return {};
+  const int64_t words = words_of(work);
+  std::vector<uint32_t> all;
+  for (int64_t word = 0; word < words; ++word) {
+    const std::vector<uint32_t> allowed = list_allowed(work, 0, work.axes, 32 * word);
+    all.resize(allowed.size() * static_cast<size_t>(words));
+    for (size_t o = 0; o < allowed.size(); ++o) {
+      all[o * static_cast<size_t>(words) + static_cast<size_t>(word)] = allowed[o];
+    }
+  }
+  return all;
+}
+
+// What gathering and listing have in common. False where the outer cells of either array are no
+// run, or too large.
+bool start_lookup(const Work& work, Lookup& table) {
+  if (work.inner != 1 || work.winner_bytes != 1 || far_away(work) || work.outer_count == 0 ||
+      outputs_of(work) * (work.padded ? static_cast<double>(words_of(work)) : 1) > kMostGathered ||
+      cells_of(work) > kFarthestGathered) {
+    return false;
+  }
+  table.cells = table.outputs = 1;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    if (along.x_step != table.cells || along.y_step != table.outputs) return false;
+    table.cells *= along.n;
+    table.outputs *= along.out;
+  }
+  table.together = 1;
+  return true;
+}
+
+// Where the windows of as many outer cells begin, and zeros behind the last, to be read as well.
+std::vector<int32_t> list_begins(const Lookup& table, const std::vector<int64_t>& begin,
+                                 int64_t lanes) {
+  const int64_t all = table.together * table.outputs;
+  std::vector<int32_t> begins(static_cast<size_t>(ceil_div(all, lanes) * lanes));
+  for (int64_t o = 0; o < all; ++o) {
+    const int64_t at = begin[static_cast<size_t>(o % table.outputs)];
+    begins[static_cast<size_t>(o)] = static_cast<int32_t>(at + o / table.outputs * table.cells);
+  }
+  return begins;
+}
+
+}  // namespace
 
 bool gathers_sooner(const Work& work, double cost) {
   const double each = (6 + 2.8 * static_cast<double>(work.cells)) / 16;
@@ -579,83 +641,51 @@ bool gathers_sooner(const Work& work, double cost) {
 }
 
 bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan) {
-  if (element_bytes < 4 || work.inner != 1 || work.winner_bytes != 1 || far_away(work) ||
-      !have_cells(work) || work.outer_count == 0 || outputs_of(work) > kMostGathered ||
-      cells_of(work) > kFarthestGathered) {
-    return false;
-  }
-  int64_t cells = 1, outputs = 1;
-  for (int a = work.axes - 1; a >= 0; --a) {
-    const Axis& along = work.axis[a];
-    if (along.x_step != cells || along.y_step != outputs) return false;
-    cells *= along.n;
-    outputs *= along.out;
-  }
-  const int64_t lanes = 64 / element_bytes;
   Lookup& table = plan.table;
+  if (element_bytes < 4 || !have_cells(work) || !start_lookup(work, table)) return false;
+  const int64_t lanes = 64 / element_bytes, outputs = table.outputs;
   leave_whole(work, plan);
-  plan.scratch = 64;  // none
-  table.cells = cells;
-  table.outputs = outputs;
-  table.together = 1;
+  plan.scratch = 64;                                 // none
   if (outputs < kFewGathered && in_one_run(work)) {  // as many as fill their vectors
     table.together = lanes / std::gcd(lanes, outputs);
     table.together *= ceil_div(kFewGathered, table.together * outputs);
   }
   if (table.together == 1) {  // large ones are cut
-    const double bytes = element_bytes * static_cast<double>(cells);
+    const double bytes = element_bytes * static_cast<double>(table.cells);
     plan.cut[0].tiles = std::clamp<int64_t>(static_cast<int64_t>(bytes / kDirectBytes), 1,
                                             ceil_div(outputs, lanes));
     count_items(work, plan);
   }
-  auto [begin, offset] = list_windows(work);
+  auto [begin, offset] = list_places(work);
   const int64_t all = table.together * outputs, vectors = ceil_div(all, lanes);
-  plan.kept_begin.resize(static_cast<size_t>(vectors * lanes));
-  for (int64_t o = 0; o < all; ++o) {
-    const int64_t at = begin[static_cast<size_t>(o % outputs)] + o / outputs * cells;
-    plan.kept_begin[static_cast<size_t>(o)] = static_cast<int32_t>(at);
-  }
-  // The taps of an output along an axis that are inside.
-  const auto taps = [&](int64_t o, int a) {
-    int64_t behind = 1;
-    for (int b = a + 1; b < work.axes; ++b) behind *= work.axis[b].out;
-    const Axis& along = work.axis[a];
-    const int64_t start = o / behind % along.out * along.stride - along.before;
-    const int64_t lo = start < 0 ? ceil_div(-start, along.dilation) : 0;
-    return std::pair{lo, std::min(along.kernel, ceil_div(along.n - start, along.dilation))};
+  plan.kept_begin = list_begins(table, begin, lanes);
+  const int64_t words = words_of(work);
+  const std::vector<uint32_t> allowed = list_all_allowed(work);
+  const auto inside = [&](int64_t o, int64_t cell) -> bool {
+    return allowed[static_cast<size_t>(o % outputs * words + cell / 32)] >> (cell % 32) & 1;
   };
   int32_t edges = 0;
   for (int64_t v = 0; v < vectors; ++v) {
+    const int64_t from = v * lanes, to = std::min(all, from + lanes);
     bool whole = true;
-    for (int64_t o = v * lanes; whole && work.padded && o < std::min(all, (v + 1) * lanes); ++o) {
-      for (int a = 0; a < work.axes; ++a) {
-        whole &= taps(o % outputs, a) == std::pair{int64_t{0}, work.axis[a].kernel};
-      }
+    for (int64_t o = from; o < to && work.padded; ++o) {
+      for (int64_t cell = 0; whole && cell < work.cells; ++cell) whole = inside(o, cell);
     }
     plan.kept_edge.push_back(whole ? -1 : edges);
     if (whole) continue;
-    if (static_cast<double>(++edges) * static_cast<double>(work.cells) > kMostGathered)
-      return false;
-    std::vector<uint16_t> inside(static_cast<size_t>(work.cells));
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      const int64_t o = v * lanes + lane;
-      uint8_t first = 0;
-      for (int64_t cell = work.cells - 1; o < all && cell >= 0; --cell) {
-        bool there = true;
-        int64_t rest = cell;
-        for (int a = work.axes - 1; a >= 0; --a) {
-          const auto [lo, hi] = taps(o % outputs, a);
-          const int64_t tap = rest % work.axis[a].kernel;
-          rest /= work.axis[a].kernel;
-          there &= tap >= lo && tap < hi;
-        }
-        if (!there) continue;
-        inside[static_cast<size_t>(cell)] |= static_cast<uint16_t>(1 << lane);
-        first = static_cast<uint8_t>(cell);
+    if (static_cast<double>(++edges * work.cells) > kMostGathered) return false;
+    plan.kept_first.resize(static_cast<size_t>(edges * lanes));
+    uint8_t* first = plan.kept_first.data() + (edges - 1) * lanes;
+    for (int64_t cell = work.cells - 1; cell >= 0; --cell) {
+      uint16_t bits = 0;
+      for (int64_t o = from; o < to; ++o) {
+        if (!inside(o, cell)) continue;
+        bits |= static_cast<uint16_t>(1 << (o - from));
+        first[o - from] = static_cast<uint8_t>(cell);
       }
-      plan.kept_first.push_back(first);
+      plan.kept_lanes.push_back(bits);
     }
-    plan.kept_lanes.insert(plan.kept_lanes.end(), inside.begin(), inside.end());
+    std::reverse(plan.kept_lanes.end() - work.cells, plan.kept_lanes.end());
   }
   plan.kept.push_back(std::move(offset));
   table.begin = plan.kept_begin.data();
@@ -663,6 +693,56 @@ bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan) {
   table.edge = plan.kept_edge.data();
   table.inside = plan.kept_lanes.data();
   table.first = plan.kept_first.data();
+  return true;
+}
+
+bool lists_sooner(const Work& work, double cost, int element_bytes, int threads) {
+  const double cells = cells_of(work), outers = static_cast<double>(work.outer_count);
+  const double bytes = element_bytes * cells * outers;
+  // Windows that overlap much along a row often have the same winner: then each addition waits for
+  // the one before.
+  const Axis& last = work.axis[work.axes - 1];
+  const double apart = static_cast<double>(last.stride) / static_cast<double>(last.kernel);
+  const double output = 0.9 + 0.7 * std::max(0.0, 1 - 4 * apart);
+  double listed = 1 + output * outputs_of(work) + (work.past_cache ? 0.2 : 0.08) * cells;
+  // outer cells are left whole: of three, two threads take as long as of four
+  const double most = bytes < kWorthThreads ? 1 : threads;
+  listed *= std::ceil(outers / most) * most / outers;
+  return listed < (work.past_cache ? kClearlyLess : kLess) * cost;
+}
+
+bool make_listed(const Work& work, BackwardPlan& plan) {
+  Lookup& table = plan.table;
+  if (!start_lookup(work, table)) return false;
+  leave_whole(work, plan);
+  plan.scratch = 64;  // none
+  table.together = std::max<int64_t>(1, ceil_div(kFewGathered, table.outputs));
+  table.window = work.cells;
+  const auto [begin, offset] = list_places(work);
+  plan.kept_begin = list_begins(table, begin, 1);
+  plan.kept_places.assign(256, 0);
+  for (size_t c = 0; c < offset.size(); ++c) {
+    plan.kept_places[c] = static_cast<int32_t>(offset[c]);
+  }
+  if (work.padded) {
+    const std::vector<uint32_t> allowed = list_all_allowed(work);
+    for (int64_t k = 0; k < table.together; ++k) {
+      plan.kept_allowed.insert(plan.kept_allowed.end(), allowed.begin(), allowed.end());
+    }
+    table.allowed = plan.kept_allowed.data();
+    table.words = words_of(work);
+  }
+  int64_t reach = 0;
+  for (size_t o = 0; o < plan.kept_begin.size(); ++o) {
+    reach = std::max(reach, plan.kept_begin[o] + offset.back() + 1);
+    const size_t block = o / static_cast<size_t>(kListed);
+    if (block == plan.kept_reach.size()) plan.kept_reach.push_back(0);
+    plan.kept_reach[block] = static_cast<int32_t>(reach);
+  }
+  plan.looked_up = true;
+  table.begin = plan.kept_begin.data();
+  table.places = plan.kept_places.data();
+  table.reach = plan.kept_reach.data();
   return true;
 }
 
@@ -843,6 +923,7 @@ bool make_pieces(const Work& given, int lanes, BackwardPlan& plan) {
   list_offsets(work, plan);
   keep_allowed(work, outputs, plan);
   plan.scratch = 64;
+  plan.cost = 8 + 3.3 * static_cast<double>(plan.pieces);
   return true;
 }
 
@@ -911,6 +992,8 @@ bool make_line(const Work& work, int element_bytes, int lanes, int threads, Back
   plan.scratch = carved(plan.line_copied + kLineBlock, element_bytes) +
                  carved(plan.line_copied + kLineBlock, 1) + carved(kLineBlock, element_bytes) +
                  carved(2 * (plan.line_panel + kLineBlock), element_bytes);
+  const bool tiny = cells_of(work) <= kTinyLine && work.cells <= 9;
+  if (tiny && element_bytes >= 4) plan.cost = 9 + cells_of(work);
   return true;
 }
 

@@ -2,8 +2,8 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, picked.h, gathered.h, shifts.h, stacked.h, strips.h, sliding.h); everything else goes by
-// tiles (fold.h).
+// direct.h, narrow.h, picked.h, gathered.h, shifts.h, stacked.h, strips.h, sliding.h); everything
+// else goes by tiles (fold.h).
 
 #include "across.h"
 #include "beside.h"

@@ -1,13 +1,15 @@
 // Max pooling backward; compiled once for each instruction set.
 //
 // Here too, small windows and small outer cells have ways of their own, straight from the user's
-// arrays (columns.h, pieces.h, line.h, gather_across.h, pairs_across.h, pairs.h, scatter_rows.h);
+// arrays (columns.h, pieces.h, line.h, gather_across.h, pairs_across.h, pairs.h, scatter_rows.h,
+// listed.h);
 // everything else goes by tiles (gradient.h).
 
 #include "columns.h"
 #include "gather_across.h"
 #include "gradient.h"
 #include "line.h"
+#include "listed.h"
 #include "pairs.h"
 #include "pairs_across.h"
 #include "pieces.h"
@@ -23,6 +25,7 @@ extern const BackwardKernels NDPOOL_TABLE(NDPOOL_ISA, _backward);
 const BackwardKernels NDPOOL_TABLE(NDPOOL_ISA, _backward) = {
     find_cells,
     find_places,
+    find_listed,
 // By kind: bool has none, sums of integers are the same for signed and unsigned.
 #if defined(__AVX2__)
     {nullptr, in_pieces<uint8_t, uint8_t>, in_pieces<uint8_t, uint8_t>,
@@ -87,12 +90,16 @@ const BackwardKernels NDPOOL_TABLE(NDPOOL_ISA, _backward) = {
      scatter_columns<uint64_t, uint64_t>, scatter_columns<uint64_t, uint64_t>,
      scatter_columns<Half, float>, scatter_columns<Brain, float>, scatter_columns<float, float>,
      scatter_columns<double, double>},
+    {nullptr, listed<uint8_t>, listed<uint8_t>, listed<uint16_t>, listed<uint16_t>,
+     listed<uint32_t>, listed<uint32_t>, listed<uint64_t>, listed<uint64_t>, nullptr, nullptr,
+     listed<float>, listed<double>},
 #else
     // (but to widen and narrow halves)
     {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
      scattering<Half, float>, scattering<Brain, float>},
     {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
      scatter_rows<Half, float>, scatter_rows<Brain, float>},
+    {},
     {},
 #endif
 };

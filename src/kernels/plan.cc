@@ -182,7 +182,8 @@ void list_offsets(const Work& work, BackwardPlan& plan) {
   }
 }
 
-std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis) {
+std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis,
+                                   int64_t first_cell) {
   // An axis after the other: each output so far, and each along the next one.
   std::vector<uint32_t> allowed{~uint32_t{0}};
   int64_t weight = work.cells;  // of a tap of the axis in the offset
@@ -192,10 +193,10 @@ std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis)
     if (a < from_axis) continue;
     std::vector<uint32_t> inside(static_cast<size_t>(along.out)), further;
     for (int64_t o = 0; o < along.out; ++o) {
-      for (int64_t cell = 0; cell < work.cells; ++cell) {
+      for (int64_t cell = first_cell; cell < std::min(work.cells, first_cell + 32); ++cell) {
         const int64_t tap = cell / weight % along.kernel;
         const int64_t at = o * along.stride - along.before + tap * along.dilation;
-        inside[static_cast<size_t>(o)] |= uint32_t{at >= 0 && at < along.n} << cell;
+        inside[static_cast<size_t>(o)] |= uint32_t{at >= 0 && at < along.n} << (cell - first_cell);
       }
     }
     further.reserve(allowed.size() * inside.size());
@@ -472,6 +473,7 @@ bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int t
   plan.cells_in_all = in_place ? 0 : tile * step;
   plan.scratch = kScatterBands * (carved(kScatteredRow, 4) + carved(kScatteredRow, element_bytes)) +
                  carved(plan.cells_in_all, element_bytes);
+  plan.cost = 0.1 * cells_of(work) + 1.6 * outputs_of(work);
   return true;
 }
 
@@ -578,6 +580,13 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     plan.scatter_row = std::max(plan.inner_tile, kScatterRow);
     plan.scatter_all = std::max(plan.scatter_row, plan.together * plan.found_run);
     plan.scratch += carved(plan.scatter_all, element_bytes) + carved(plan.scatter_row, 4);
+  }
+  const double all = cells_of(work), outputs = outputs_of(work);
+  if (plan.gather) {  // a vector at a time
+    const double asked = static_cast<double>(work.cells) * outputs;
+    plan.cost = element_bytes / 4.0 * (0.09 * all + 0.12 * asked);
+  } else {
+    plan.cost = plan.found_run ? 12 + 0.06 * all + 0.72 * outputs : 20 + 0.1 * all + 2 * outputs;
   }
   return true;
 }

@@ -27,6 +27,7 @@ struct BackwardPlan : Backward {
   std::vector<uint16_t> kept_few_allowed;
   std::vector<Piece> kept_pieces;
   std::vector<Taps> combinations_kept;
+  std::vector<int32_t> kept_begin, kept_places, kept_reach;
 };
 
 // False where no tile of this geometry fits the scratch, or sizes come near the end of 64 bits.
@@ -68,7 +69,7 @@ bool one_line(const Work& work);
 bool make_line(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 // For small windows over outer cells of neighbouring cells. False where another way is faster.
 bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
-// Whether outer cells lie one behind the other, as their outputs do.
+// Whether the cells of the input lie one behind the other, and so do the outputs and winners.
 bool in_one_run(const Work& work);
 // For windows that share little, of elements of 4 bytes or more. False for others.
 bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan);
@@ -93,6 +94,10 @@ void split_first(Work& work, int64_t windows);
 // False where winners are not rows.
 bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int threads,
                        BackwardPlan& plan);
+// For backward where outer cells lie one behind the other, as their outputs do. False for others.
+bool make_listed(const Work& work, BackwardPlan& plan);
+// Whether that takes clearly less than a plan of this cost.
+bool lists_sooner(const Work& work, double cost, int element_bytes, int threads);
 bool make_backward(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan);
 
 }  // namespace ndpool

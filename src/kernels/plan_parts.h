@@ -87,9 +87,10 @@ bool shrink(const Work& work, int element_bytes, Cut* cut, int64_t& inner_tile, 
 // For each offset in the window: its taps, and whether the windows at the borders have it inside
 // the input.
 void list_offsets(const Work& work, BackwardPlan& plan);
-// Of each output along these axes, row-major, as bits: the cells of its window, of which there are
-// 32 at most, inside the input.
-std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis);
+// Of each output along these axes, row-major, as bits: the cells of its window inside the input,
+// from the first one on, 32 at most.
+std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis,
+                                   int64_t first_cell = 0);
 // The outputs of an outer cell, if their winners are one run; else 0.
 int64_t run_of_winners(const Work& work);
 // Whether outer cells are so small that they are best scattered, if windows overlap.

@@ -23,6 +23,7 @@ constexpr int kMostAcross = 64;  // cells of a window that are folded for whole 
 constexpr int kMostBeside = 256;
 constexpr int kMostAsked = 16;      // windows that a run of cells is in
 constexpr int kRunningVectors = 2;  // vectors of cells whose running maxima go side by side
+constexpr int64_t kListed = 64;     // outputs whose cells are found at a time: see listed.h
 constexpr int kMostPasses = 8 * kMostAxes;
 constexpr int kMostShiftTaps = 5;  // of a pass over a line that is held against itself
 
@@ -45,6 +46,10 @@ struct Windows {
 };
 
 struct Work;
+struct Lookup;
+// See find_listed in listed.h.
+using FindListed = bool (*)(const Lookup&, const uint8_t* winners, int64_t o, int64_t count,
+                            int32_t* target);
 // See find_cells in winner_check.h.
 using FindCells = bool (*)(const Work&, const Windows&, const void* winners, int64_t from,
                            int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target);
@@ -93,6 +98,7 @@ struct Work {
   int winner_bytes;      // 1, 2, 4 or 8
   FindCells find_cells;  // backward: those with the widest vectors
   FindPlaces find_places;
+  FindListed find_listed;
 };
 
 // One pass folds `taps` shifted copies of a row into one, for each of `rows` rows of a tile. Or,
@@ -137,14 +143,21 @@ struct Stretches {
   const uint8_t* first;    // at an edge: of each lane, the first cell that is inside
 };
 
-// Where each output of as many outer cells, one behind the other, has its window: see gathered.h.
+// Where each output of as many outer cells, one behind the other, has its window.
 struct Lookup {
   int64_t together, cells, outputs;  // such outer cells; of the input and outputs in each
-  const int32_t* begin;    // of each output: its window's first cell, from the first outer cell on
+  const int32_t* begin;  // of each output: its window's first cell, from the first outer cell on
+  // forward: see gathered.h
   const int64_t* offset;   // of each cell of a window
   const int32_t* edge;     // of each vector: -1 if all cells are inside; else its masks' number
   const uint16_t* inside;  // at an edge: of each cell of the window, the lanes that have it
   const uint8_t* first;    // at an edge: of each lane, the first cell that is inside
+  // backward: see listed.h
+  int64_t window;           // cells of one
+  const int32_t* places;    // of these, from its first one on, and as many zeros as make 256
+  const uint32_t* allowed;  // of each output, as bits, the cells inside; null if all are
+  int64_t words;            // of 32 bits, for each
+  const int32_t* reach;     // of each kListed outputs: the cell behind all that they have reached
 };
 
 // A line of outer cells that is held against itself: see make_shifts.
@@ -203,10 +216,12 @@ struct Taps {
 struct Backward {
   Cut cut[kMostAxes];
   int64_t inner_tile, inner_tiles, items;
-  bool gather;               // the cells of dx ask for their windows; else these ask for cells
-  bool spread;               // with no sums; then `gather` too
-  bool in_pieces;            // see make_pieces
-  bool across;               // see make_gather_across
+  bool gather;     // the cells of dx ask for their windows; else these ask for cells
+  bool spread;     // with no sums; then `gather` too
+  bool in_pieces;  // see make_pieces
+  bool across;     // see make_gather_across
+  bool looked_up;  // see make_listed
+  Lookup table;
   bool in_pairs;             // see make_pairs; of `across` too
   bool line;                 // all outer cells as one line: see make_line
   bool in_rows;              // see make_scatter_rows
@@ -235,6 +250,7 @@ struct Backward {
   const uint16_t* few_allowed;  // instead, where windows have 16 cells at most
   // Unless null, those above are of the axes behind the first one only, and these of that.
   const uint32_t* first_allowed;
+  double cost = 0;  // about the nanoseconds for an outer cell, where that may be too many
   int64_t line_copied, line_panel;
   Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
   int64_t found_run;  // outputs of an outer cell, where their cells are found side by side; else 0
@@ -257,11 +273,12 @@ using BackwardKernel = int64_t (*)(const Work&, const Backward&, void* scratch, 
 struct BackwardKernels {
   FindCells find_cells;
   FindPlaces find_places;
+  FindListed find_listed;
   // null where vectors are shorter than 32 bytes
   BackwardKernel pieces[kKinds], across[kKinds], pairs_across[kKinds], pairs[kKinds];
   BackwardKernel line[kKinds], gather[kKinds], spread[kKinds];
   // all of them only in the baseline
-  BackwardKernel scatter[kKinds], scatter_rows[kKinds], scatter_columns[kKinds];
+  BackwardKernel scatter[kKinds], scatter_rows[kKinds], scatter_columns[kKinds], listed[kKinds];
 };
 
 // By kind; "wide" kernels compute 1 and 2 byte integers in 4 bytes, for windows of more cells than
