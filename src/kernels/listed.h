@@ -78,6 +78,9 @@ int64_t listed(const Work& work, const Backward& plan, void*, int64_t begin, int
     T* dx = static_cast<T*>(work.result) + item * table.cells;
     int64_t cleared = 0;
     const auto clear = [&](int64_t to) {
+      for (int64_t at = cleared; at < to; at += kLineOfCache / int64_t{sizeof(T)}) {
+        prefetch<true>(address(dx + at) + kAhead);
+      }
       if (to > cleared) fill(dx + cleared, T{}, to - cleared), cleared = to;
     };
     for (int64_t o = 0; o < outputs; o += kListed) {

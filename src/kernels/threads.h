@@ -6,6 +6,8 @@
 #endif
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include <algorithm>
@@ -25,17 +27,30 @@ namespace {
 
 // To sleep and to be woken can take longer than what is waited for: the end of a last item, or the
 // next call. So those who wait look for it themselves at first, and let other threads have the
-// processor meanwhile. False if it was not met.
-template <class Met>
-bool met_soon(const Met& met) {
-  constexpr std::chrono::microseconds kPatience{50};
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!met()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::yield();
+// processor meanwhile. But where one of these spins, it keeps the processor for milliseconds; then
+// for some time there is no looking, or none that lets it go.
+class Patience {
+ public:
+  // False if it was not met. `insists`: on the processor, where there is no other way.
+  template <class Met>
+  bool met_soon(const Met& met, bool insists) {
+    auto now = Clock::now();
+    const auto end = now + kPatience;
+    while (!met()) {
+      const bool crowded = now < crowded_until_;
+      if (now > end || (crowded && !insists)) return false;
+      if (!crowded) std::this_thread::yield();
+      const auto before = std::exchange(now, Clock::now());
+      if (now - before > kLost) crowded_until_ = now + kCrowded;
+    }
+    return true;
   }
-  return true;
-}
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::microseconds kPatience{50}, kLost{500}, kCrowded{100'000};
+  Clock::time_point crowded_until_{};
+};
 
 // Those who work on one call. A helper that gets its first processor time when all is done is not
 // waited for: other libraries' threads may spin on that processor for milliseconds. It finds the
@@ -53,8 +68,9 @@ class Crew {
     if (--inside_ == kClosed) inside_.notify_one();
   }
   void close() {
+    static thread_local Patience patience;
     inside_ |= kClosed;
-    if (met_soon([this] { return inside_ == kClosed; })) return;
+    if (patience.met_soon([this] { return inside_ == kClosed; }, true)) return;
     for (int inside = inside_; inside != kClosed; inside = inside_) inside_.wait(inside);
   }
 
@@ -66,8 +82,9 @@ class Crew {
 };
 
 // Threads that sleep until there is a call to help with. A woken thread starts in a tenth of the
-// time of a new one, and gets its turn before threads that spin. It is never destroyed: at exit
-// they sleep on. After a fork the child has none of them, so it begins with a new one.
+// time of a new one, and gets its turn before threads that spin, if Linux lets it. It is never
+// destroyed: at exit they sleep on. After a fork the child has none of them, so it begins with a
+// new one.
 class Helpers {
  public:
   static Helpers& get() { return *current_; }
@@ -127,9 +144,29 @@ class Helpers {
 #endif
   }
 
+  // Ask for short turns. Linux (from 6.12 on) lets a woken thread go at once before one whose turns
+  // are longer: PyTorch's spin for milliseconds after each of its calls, and so long ours waited.
+  static void ask_for_short_turns() {
+#if defined(__linux__) && defined(SYS_sched_setattr)
+    struct {
+      uint32_t size, policy;
+      uint64_t flags;
+      int32_t nice;
+      uint32_t priority;
+      uint64_t runtime, deadline, period;  // nanoseconds
+    } turns{};
+    const bool found = syscall(SYS_sched_getattr, 0, &turns, sizeof turns, 0) == 0;
+    if (!found || turns.policy != SCHED_OTHER) return;
+    turns.runtime = 100'000;
+    syscall(SYS_sched_setattr, 0, &turns, 0);  // if not, they stay as they are
+#endif
+  }
+
   [[noreturn]] void serve(Helper& helper) {
+    ask_for_short_turns();
+    Patience patience;
     for (;;) {
-      met_soon([this] { return any_waiting_.load(); });
+      patience.met_soon([this] { return any_waiting_.load(); }, false);
       std::unique_lock<std::mutex> guard(lock_);
       wake_.wait(guard, [this] { return !waiting_.empty(); });
 #if defined(__linux__)
