@@ -40,6 +40,7 @@ constexpr double kClearlyLess = 0.7, kLess = 0.85;
 constexpr double kWorthThreads = 1 << 19;      // bytes
 constexpr double kMostGathered = 1 << 17;      // outputs of an outer cell, or masks of its edges
 constexpr double kFarthestGathered = 1 << 26;  // cells of an outer cell
+constexpr int64_t kMostTogether = 1 << 24;     // cells of such as go together
 constexpr int64_t kFewGathered = 256;          // outputs of one, from where a part of a vector is
 
 constexpr int64_t kLeastSliding = 10;       // cells of a window
@@ -105,16 +106,20 @@ bool have_cells(const Work& work) {
 
 // Where the window of each output of an outer cell begins, and how far its cells are from there.
 struct WindowPlaces {
-  std::vector<int64_t> begin{0}, offset{0};
+  std::vector<int32_t> begin{0};
+  std::vector<int64_t> offset{0};
 };
 WindowPlaces list_places(const Work& work) {
   auto [begin, offset] = WindowPlaces{};
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
-    std::vector<int64_t> further_begin, further_offset;
-    for (const int64_t at : begin) {
+    std::vector<int32_t> further_begin;
+    std::vector<int64_t> further_offset;
+    further_begin.reserve(begin.size() * static_cast<size_t>(along.out));
+    for (const int32_t at : begin) {
       for (int64_t o = 0; o < along.out; ++o) {
-        further_begin.push_back(at + (o * along.stride - along.before) * along.x_step);
+        const int64_t further = (o * along.stride - along.before) * along.x_step;
+        further_begin.push_back(static_cast<int32_t>(at + further));
       }
     }
     for (const int64_t at : offset) {
@@ -585,19 +590,20 @@ bool in_one_run(const Work& work) {
 
 namespace {
 
-// Of each output, as bits: the cells of its window inside the input, 32 in a word; nothing if all
-// are.
+// Words of 32 bits, for the cells of a window.
 int64_t words_of(const Work& work) { return ceil_div(work.cells, 32); }
+
+// Of each output, in as many words: the cells of its window inside the input. Nothing if all are.
 std::vector<uint32_t> list_all_allowed(const Work& work) {
   if (!work.padded) return {};
-  const int64_t words = words_of(work);
+  const auto words = static_cast<size_t>(words_of(work));
+  if (words == 1) return list_allowed(work, 0, work.axes);
   std::vector<uint32_t> all;
-  for (int64_t word = 0; word < words; ++word) {
-    const std::vector<uint32_t> allowed = list_allowed(work, 0, work.axes, 32 * word);
-    all.resize(allowed.size() * static_cast<size_t>(words));
-    for (size_t o = 0; o < allowed.size(); ++o) {
-      all[o * static_cast<size_t>(words) + static_cast<size_t>(word)] = allowed[o];
-    }
+  for (size_t word = 0; word < words; ++word) {
+    const auto first = static_cast<int64_t>(32 * word);
+    const std::vector<uint32_t> allowed = list_allowed(work, 0, work.axes, first);
+    all.resize(allowed.size() * words);
+    for (size_t o = 0; o < allowed.size(); ++o) all[o * words + word] = allowed[o];
   }
   return all;
 }
@@ -621,16 +627,20 @@ bool start_lookup(const Work& work, Lookup& table) {
   return true;
 }
 
-// Where the windows of as many outer cells begin, and zeros behind the last, to be read as well.
-std::vector<int32_t> list_begins(const Lookup& table, const std::vector<int64_t>& begin,
-                                 int64_t lanes) {
-  const int64_t all = table.together * table.outputs;
-  std::vector<int32_t> begins(static_cast<size_t>(ceil_div(all, lanes) * lanes));
-  for (int64_t o = 0; o < all; ++o) {
-    const int64_t at = begin[static_cast<size_t>(o % table.outputs)];
-    begins[static_cast<size_t>(o)] = static_cast<int32_t>(at + o / table.outputs * table.cells);
+// As many outer cells one behind the other as have so many outputs.
+int64_t outer_cells_of(const Lookup& table, int64_t outputs) {
+  return std::clamp<int64_t>(ceil_div(outputs, table.outputs), 1, kMostTogether / table.cells + 1);
+}
+
+// What is listed of the outputs of one outer cell, for all that go together; from each to the next
+// it grows by `step`.
+template <class T>
+void repeat(std::vector<T>& listed, const Lookup& table, int64_t step) {
+  const size_t each = listed.size();
+  listed.reserve(each * static_cast<size_t>(table.together));
+  for (int64_t k = 1; k < table.together; ++k) {
+    for (size_t o = 0; o < each; ++o) listed.push_back(listed[o] + static_cast<T>(k * step));
   }
-  return begins;
 }
 
 }  // namespace
@@ -645,10 +655,10 @@ bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan) {
   if (element_bytes < 4 || !have_cells(work) || !start_lookup(work, table)) return false;
   const int64_t lanes = 64 / element_bytes, outputs = table.outputs;
   leave_whole(work, plan);
-  plan.scratch = 64;                                 // none
-  if (outputs < kFewGathered && in_one_run(work)) {  // as many as fill their vectors
-    table.together = lanes / std::gcd(lanes, outputs);
-    table.together *= ceil_div(kFewGathered, table.together * outputs);
+  plan.scratch = 64;  // none
+  if (outputs < kFewGathered && in_one_run(work)) {
+    const int64_t full = lanes / std::gcd(lanes, outputs);  // as many as fill their vectors
+    table.together = ceil_div(outer_cells_of(table, kFewGathered), full) * full;
   }
   if (table.together == 1) {  // large ones are cut
     const double bytes = element_bytes * static_cast<double>(table.cells);
@@ -658,7 +668,9 @@ bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan) {
   }
   auto [begin, offset] = list_places(work);
   const int64_t all = table.together * outputs, vectors = ceil_div(all, lanes);
-  plan.kept_begin = list_begins(table, begin, lanes);
+  plan.kept_begin = std::move(begin);
+  repeat(plan.kept_begin, table, table.cells);
+  plan.kept_begin.resize(static_cast<size_t>(vectors * lanes));  // to be read as well
   const int64_t words = words_of(work);
   const std::vector<uint32_t> allowed = list_all_allowed(work);
   const auto inside = [&](int64_t o, int64_t cell) -> bool {
@@ -716,19 +728,18 @@ bool make_listed(const Work& work, BackwardPlan& plan) {
   if (!start_lookup(work, table)) return false;
   leave_whole(work, plan);
   plan.scratch = 64;  // none
-  table.together = std::max<int64_t>(1, ceil_div(kFewGathered, table.outputs));
+  table.together = outer_cells_of(table, kFewGathered);
   table.window = work.cells;
-  const auto [begin, offset] = list_places(work);
-  plan.kept_begin = list_begins(table, begin, 1);
+  auto [begin, offset] = list_places(work);
+  plan.kept_begin = std::move(begin);
+  repeat(plan.kept_begin, table, table.cells);
   plan.kept_places.assign(256, 0);
   for (size_t c = 0; c < offset.size(); ++c) {
     plan.kept_places[c] = static_cast<int32_t>(offset[c]);
   }
   if (work.padded) {
-    const std::vector<uint32_t> allowed = list_all_allowed(work);
-    for (int64_t k = 0; k < table.together; ++k) {
-      plan.kept_allowed.insert(plan.kept_allowed.end(), allowed.begin(), allowed.end());
-    }
+    plan.kept_allowed = list_all_allowed(work);
+    repeat(plan.kept_allowed, table, 0);
     table.allowed = plan.kept_allowed.data();
     table.words = words_of(work);
   }
