@@ -39,7 +39,7 @@ constexpr int64_t kMostStretches = 2048;
 constexpr double kClearlyLess = 0.7, kLess = 0.85;
 constexpr double kWorthThreads = 1 << 19;      // bytes
 constexpr double kMostGathered = 1 << 17;      // outputs of an outer cell, or masks of its edges
-constexpr double kFarthestGathered = 1 << 26;  // cells of an outer cell
+constexpr double kFarthestGathered = 1 << 26;  // cells of an outer cell, or to a window's last
 constexpr int64_t kMostTogether = 1 << 24;     // cells of such as go together
 constexpr int64_t kFewGathered = 256;          // outputs of one, from where a part of a vector is
 
@@ -105,21 +105,23 @@ bool have_cells(const Work& work) {
 }
 
 // Where the window of each output of an outer cell begins, and how far its cells are from there.
+template <class T>
 struct WindowPlaces {
-  std::vector<int32_t> begin{0};
+  std::vector<T> begin{0};
   std::vector<int64_t> offset{0};
 };
-WindowPlaces list_places(const Work& work) {
-  auto [begin, offset] = WindowPlaces{};
+template <class T>
+WindowPlaces<T> list_places(const Work& work) {
+  auto [begin, offset] = WindowPlaces<T>{};
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
-    std::vector<int32_t> further_begin;
+    std::vector<T> further_begin;
     std::vector<int64_t> further_offset;
     further_begin.reserve(begin.size() * static_cast<size_t>(along.out));
-    for (const int32_t at : begin) {
+    for (const T at : begin) {
       for (int64_t o = 0; o < along.out; ++o) {
         const int64_t further = (o * along.stride - along.before) * along.x_step;
-        further_begin.push_back(static_cast<int32_t>(at + further));
+        further_begin.push_back(at + static_cast<T>(further));
       }
     }
     for (const int64_t at : offset) {
@@ -291,7 +293,7 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   const bool long_rows = 5 * work.axis[work.axes - 1].out >= 8 * lanes;
   if (long_rows && make_direct(work, element_bytes, direct)) return false;
   const bool gaps = element_bytes >= 4;  // outputs of other lanes can be brought together
-  auto [begin, offset] = list_places(work);
+  auto [begin, offset] = list_places<int64_t>(work);
   auto& stretches = plan.kept_stretches;
   int64_t lane = lanes;
   for (size_t o = 0; o < begin.size(); ++o) {
@@ -620,6 +622,11 @@ bool start_lookup(const Work& work, Lookup& table) {
   for (int a = work.axes - 1; a >= 0; --a) {
     const Axis& along = work.axis[a];
     if (along.x_step != table.cells || along.y_step != table.outputs) return false;
+    // places of cells, also of those in padding, are counted in 32 bits
+    double reach = static_cast<double>(along.out) * static_cast<double>(along.stride);
+    reach += static_cast<double>(along.kernel) * static_cast<double>(along.dilation);
+    reach += static_cast<double>(along.before);
+    if (reach * static_cast<double>(along.x_step) > kFarthestGathered) return false;
     table.cells *= along.n;
     table.outputs *= along.out;
   }
@@ -666,7 +673,7 @@ bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan) {
                                             ceil_div(outputs, lanes));
     count_items(work, plan);
   }
-  auto [begin, offset] = list_places(work);
+  auto [begin, offset] = list_places<int32_t>(work);
   const int64_t all = table.together * outputs, vectors = ceil_div(all, lanes);
   plan.kept_begin = std::move(begin);
   repeat(plan.kept_begin, table, table.cells);
@@ -730,7 +737,7 @@ bool make_listed(const Work& work, BackwardPlan& plan) {
   plan.scratch = 64;  // none
   table.together = outer_cells_of(table, kFewGathered);
   table.window = work.cells;
-  auto [begin, offset] = list_places(work);
+  auto [begin, offset] = list_places<int32_t>(work);
   plan.kept_begin = std::move(begin);
   repeat(plan.kept_begin, table, table.cells);
   plan.kept_places.assign(256, 0);
