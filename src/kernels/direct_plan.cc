@@ -41,7 +41,7 @@ constexpr double kWorthThreads = 1 << 19;      // bytes
 constexpr double kMostGathered = 1 << 17;      // outputs of an outer cell, or masks of its edges
 constexpr double kFarthestGathered = 1 << 26;  // cells of an outer cell, or to a window's last
 constexpr int64_t kMostTogether = 1 << 24;     // cells of such as go together
-constexpr int64_t kFewGathered = 256;          // outputs of one, from where a part of a vector is
+constexpr int64_t kFewGathered = 256;          // outputs, of which a vector not full is little
 
 constexpr int64_t kLeastSliding = 10;       // cells of a window
 constexpr int64_t kMostSlidingVectors = 8;  // of a window along a row, to slide
