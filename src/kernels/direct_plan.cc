@@ -571,21 +571,19 @@ bool make_picked(const Work& work, int element_bytes, Forward& plan) {
 
 bool in_one_run(const Work& work) {
   int64_t cells = work.inner, outputs = work.inner;
+  if (work.inner > 1 && (work.inner_x_step != 1 || work.inner_y_step != 1)) return false;
+  const auto next = [&](const auto& along) {
+    return along.x_step == cells && along.y_step == outputs && along.winner_step == outputs;
+  };
   for (int a = work.axes - 1; a >= 0; --a) {
-    const Axis& along = work.axis[a];
-    if (along.x_step != cells || along.y_step != outputs || along.winner_step != outputs) {
-      return false;
-    }
-    cells *= along.n;
-    outputs *= along.out;
+    if (!next(work.axis[a])) return false;
+    cells *= work.axis[a].n;
+    outputs *= work.axis[a].out;
   }
   for (int i = work.outers - 1; i >= 0; --i) {
-    const Outer& along = work.outer[i];
-    if (along.x_step != cells || along.y_step != outputs || along.winner_step != outputs) {
-      return false;
-    }
-    cells *= along.n;
-    outputs *= along.n;
+    if (!next(work.outer[i])) return false;
+    cells *= work.outer[i].n;
+    outputs *= work.outer[i].n;
   }
   return true;
 }
@@ -946,20 +944,11 @@ bool make_pieces(const Work& given, int lanes, BackwardPlan& plan) {
 }
 
 bool one_line(const Work& work) {
-  int64_t step = work.inner;
-  if (work.inner > 1 && (work.inner_x_step != 1 || work.inner_y_step != 1)) return false;
-  for (int a = work.axes - 1; a >= 0; --a) {
+  for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
     if (along.n != along.out || along.stride != 1) return false;
-    if (along.x_step != step || along.y_step != step || along.winner_step != step) return false;
-    step *= along.n;
   }
-  for (int i = work.outers - 1; i >= 0; --i) {
-    const Outer& along = work.outer[i];
-    if (along.x_step != step || along.y_step != step || along.winner_step != step) return false;
-    step *= along.n;
-  }
-  return true;
+  return in_one_run(work);
 }
 
 bool make_line(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan) {
