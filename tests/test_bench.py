@@ -22,7 +22,8 @@ from ndpool.bench.machine import cores, limited_to
 from ndpool.bench.peers import PEERS, REFERENCE
 from ndpool.bench.peers.base import Call
 from ndpool.bench.peers.own import Ndpool, NdpoolNumpy
-from ndpool.bench.random_cases import random_cases
+from ndpool.bench.peers.torch import Torch
+from ndpool.bench.random_cases import LAYERS, drawn, random_cases
 from ndpool.bench.results import COPY, COPY_NEW, OURS, Results, Row, Special
 from ndpool.bench.run import difference, measure
 from ndpool.bench.targets import TARGETS, findings
@@ -339,14 +340,25 @@ def test_targets_fit_a_terminal_and_name_the_worst_case():
 
 
 def test_random_cases_are_possible_and_the_same_again():
-    drawn = list(random_cases(60))
-    assert drawn == list(random_cases(60)) != list(random_cases(60, seed=1))
-    assert all(min(case.geometry.y_shape) >= 1 for case in drawn)
-    assert {case.order for case in drawn} == {"C", "F", "gaps"}
-    for case in drawn:
+    cases = list(random_cases(60))
+    assert cases == list(random_cases(60)) != list(random_cases(60, seed=1))
+    assert all(min(case.geometry.y_shape) >= 1 for case in cases)
+    assert {case.order for case in cases} == {"C", "F", "gaps"}
+    for case in cases:
+        assert drawn(case.name) == case
         if case.dtype != "bfloat16":
             x, dy = case.data()
             assert (x.shape, x.dtype, dy.shape) == (case.shape, case.dtype, case.geometry.y_shape)
+
+
+def test_random_layers_are_what_every_peer_takes():
+    cases = list(random_cases(60, group=LAYERS))
+    assert {len(case.kernel) for case in cases} == {1, 2, 3}
+    for case in cases:
+        assert drawn(case.name) == case
+        assert (case.axes, case.dtype, case.order) == (None, "float32", "C")
+        assert case.geometry.axes == tuple(range(2, len(case.shape)))
+        assert Torch().can(case, BACKWARD)
 
 
 def test_who_would_take_very_long_is_not_called(monkeypatch):
@@ -356,15 +368,15 @@ def test_who_would_take_very_long_is_not_called(monkeypatch):
 
 
 def test_what_the_native_kernels_slow_down_is_listed():
-    drawn = [case for case in random_cases(3)]
+    cases = list(random_cases(3))
     rows = [
         Row(case.name, case.group, FORWARD, 1, {OURS: 2.0, "ndpool-numpy": seconds})
-        for case, seconds in zip(drawn, (3.0, 1.0, 0.5), strict=True)
+        for case, seconds in zip(cases, (3.0, 1.0, 0.5), strict=True)
     ]
     text = " ".join(report.summary(Results({}, rows)).split())
-    assert f"0.25x forward of {drawn[2].name}: {drawn[2].dtype} {drawn[2].shape}" in text
-    assert text.index(f"of {drawn[2].name}") < text.index(f"of {drawn[1].name}")
-    assert f"of {drawn[0].name}" not in text
+    assert f"0.25x forward of {cases[2].name}: {cases[2].dtype} {cases[2].shape}" in text
+    assert text.index(f"of {cases[2].name}") < text.index(f"of {cases[1].name}")
+    assert f"of {cases[0].name}" not in text
     assert found_of("any shape / the numpy engine", rows).figure == 0.25
 
 

@@ -16,7 +16,7 @@ from .case import TASKS, Case
 from .cases import CASES
 from .machine import cores, describe, limited_to
 from .peers import PEERS, Peer, installed
-from .random_cases import random_cases
+from .random_cases import LAYERS, RANDOM, random_cases
 from .results import Results
 from .run import measure
 from .targets import findings
@@ -30,8 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--case", action="append", metavar="PATTERN", help="cases whose name has this in it")
     add("--group", action="append", choices=groups, help="cases of this group")
-    add("--random", type=int, metavar="NUMBER", help="poolings drawn at random instead of these")
-    add("--seed", type=int, default=0, help="of the random poolings (default: %(default)s)")
+    for group, what in ((RANDOM, "poolings of any shape"), (LAYERS, "layers of any shape")):
+        words = f"{what}, drawn at random, instead of these"
+        add(f"--{group}", type=int, default=0, metavar="NUMBER", help=words)
+    add("--seed", type=int, default=0, help="of what is drawn (default: %(default)s)")
     add("--task", action="append", choices=TASKS, help="only this task")
     add("--peer", action="append", choices=names, help="only this peer, beside ndpool")
     add(
@@ -100,9 +102,10 @@ def _read(paths: list[Path]) -> Results:
 
 def _chosen(args: argparse.Namespace) -> list[Case]:
     patterns, groups = args.case, args.group
+    drawn = [*random_cases(args.random, args.seed), *random_cases(args.layers, args.seed, LAYERS)]
     return [
         case
-        for case in (random_cases(args.random, args.seed) if args.random else CASES)
+        for case in (drawn or CASES)
         if (not patterns or any(pattern in case.name for pattern in patterns))
         and (not groups or case.group in groups)
     ]

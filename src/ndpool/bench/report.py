@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from .case import BACKWARD, FORWARD, INDICES
 from .cases import TINY
-from .peers import PEERS
-from .random_cases import RANDOM, drawn
+from .peers import PEERS, Peer
+from .random_cases import DRAWN, drawn
 from .results import OURS, Results, Row
 from .targets import Finding, Target, findings
 
@@ -50,7 +50,7 @@ def line(row: Row) -> str:
 def summary(results: Results) -> str:
     """Geometric means, the special measurements, and how the targets stand."""
     parts = ["", _LEGEND, "", _MEANS, *_means(results), "", *_special(results), ""]
-    parts += _slower_than_numpy(results)
+    parts += [part for peer in PEERS for part in _slower_than(peer, results)]
     lines = [textwrap.fill(part, WIDTH, subsequent_indent="  ") for part in parts]
     return "\n".join([*lines, targets(results)])
 
@@ -165,19 +165,15 @@ def _special(results: Results) -> list[str]:
     return sentences
 
 
-def _slower_than_numpy(results: Results, most: int = 10) -> list[str]:
-    """The poolings drawn at random that the native kernels make slower, the worst first."""
-    ratios = [
-        (row.ratios["ndpool-numpy"], row)
-        for row in results.rows
-        if row.group == RANDOM and "ndpool-numpy" in row.ratios
-    ]
-    worst = sorted((pair for pair in ratios if pair[0] < 1), key=lambda pair: pair[0])[:most]
+def _slower_than(peer: Peer, results: Results, most: int = 10) -> list[str]:
+    """What was drawn at random that ndpool is slower in than this peer, the worst first."""
+    rows = [row for row in results.rows if row.group in DRAWN and row.ratios.get(peer.name, 1) < 1]
+    rows.sort(key=lambda row: row.ratios[peer.name])
     sentences = [
-        f"{_ratio(ratio)} {row.task} of {row.case}: {drawn(int(row.case.split()[-1]))}"
-        for ratio, row in worst
+        f"{_ratio(row.ratios[peer.name])} {row.task} of {row.case}: {drawn(row.case)}"
+        for row in rows[:most]
     ]
-    return ["Slower than the numpy engine:", *sentences, ""] if sentences else []
+    return [f"Slower than {peer.title}:", *sentences, ""] if sentences else []
 
 
 def _notes(row: Row) -> list[str]:

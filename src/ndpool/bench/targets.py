@@ -11,6 +11,7 @@ from math import prod
 
 from .case import BACKWARD, FORWARD, INDICES, Case
 from .cases import CASES, TINY
+from .random_cases import LAYERS
 from .results import OURS, Results, Row, geometric_mean
 
 _RIVALS = ("torch", "onnxruntime", "openvino", "jax")
@@ -176,6 +177,14 @@ def _against_numpy(results: Results) -> Figures:
     return [_named(row.ratios[_NUMPY], row) for row in results.rows if _NUMPY in row.ratios]
 
 
+def _any_layer(task: str) -> Callable[[Results], Figures]:
+    return lambda results: [
+        _named(row.ratios["torch"], row)
+        for row in results.rows
+        if row.group == LAYERS and row.task == task and "torch" in row.ratios
+    ]
+
+
 def _mean_and_each(
     words: str, mean: float, each: float, of_all: Callable[[Results], Figures],
     of_each: Callable[[Results], Figures] | None = None, which: str = "each",
@@ -205,4 +214,8 @@ TARGETS: tuple[Target, ...] = (
     Target("two threads / one, in cache", 1.7, _threads("in cache"), unit="x"),
     Target("two threads / one, out of cache", 1, _threads("out of cache"), unit="x"),
     Target("any shape / the numpy engine", 1, _against_numpy, unit="x"),
+    *(
+        Target(f"any layer / PyTorch, {task}", 1, _any_layer(task), unit="x")
+        for task in (FORWARD, INDICES, BACKWARD)
+    ),
 )  # fmt: skip

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..case import TASKS
-from ..random_cases import RANDOM
+from ..random_cases import DRAWN
 from ..results import COPY, OURS, Results, Row
 from .look import legend, new_figure, plain
 
 
 def against_the_copy(results: Results) -> Any:
     """Every case a point, the sweep over sizes a line; a panel for each task. None without rows."""
-    rows = [row for row in results.rows if row.share is not None and row.group != RANDOM]
+    rows = [row for row in results.rows if row.share is not None and row.group not in DRAWN]
     if not rows:
         return None
     figure = new_figure(10, 3.9)
