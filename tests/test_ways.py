@@ -435,6 +435,49 @@ WAYS = {  # name: shape, words
         (1, 50, 40, 35),
         {"kernel_size": 7, "padding": 3, "stride": 1, "axes": (1, 2, 3)},
     ),
+    "a large plane, scattered by rows, of windows that a table of 32 counts": (
+        (1, 260, 270),
+        {"kernel_size": (6, 5), "padding": (3, 2), "stride": 1, "axes": PLANES},
+    ),
+    "a large plane, scattered by rows, of windows that a table of 64 counts": (
+        (1, 300, 290),
+        {"kernel_size": 7, "padding": ((3, 1), (0, 3)), "stride": 1, "axes": PLANES},
+    ),
+    "large planes, scattered by rows, of windows that a table of 128 counts": (
+        (3, 190, 333),
+        {
+            "kernel_size": 10,
+            "padding": (4, 9),
+            "stride": (1, 2),
+            "dilation": (1, 3),
+            "ceil_mode": True,
+            "axes": PLANES,
+        },
+    ),
+    "a large volume, scattered by rows, of windows that a table of 256 counts": (
+        (1, 45, 40, 41),
+        {"kernel_size": (5, 5, 9), "padding": (2, 0, 4), "stride": 1, "axes": (1, 2, 3)},
+    ),
+    "four axes, scattered by rows": (
+        (1, 18, 13, 15, 20),
+        {"kernel_size": 3, "padding": 1, "stride": 1, "axes": (1, 2, 3, 4)},
+    ),
+    "planes of few columns, scattered by rows": (
+        (1, 9000, 9),
+        {"kernel_size": (30, 2), "padding": (15, 1), "stride": 1, "axes": PLANES},
+    ),
+    "a plane of long rows, scattered": (
+        (1, 30, 3100),
+        {"kernel_size": (3, 9), "padding": (1, 4), "stride": 1, "axes": PLANES},
+    ),
+    "planes with an output less than cells, by rows of vectors": (
+        (3, 90, 150),
+        {"kernel_size": 2, "stride": 1, "axes": PLANES},
+    ),
+    "volumes with an output less than cells, by rows of vectors": (
+        (2, 30, 33, 39),
+        {"kernel_size": (2, 2, 3), "stride": 1, "padding": (0, 1, 0), "axes": (1, 2, 3)},
+    ),
     "small planes, scattered side by side": ((3, 11, 13, 14), {"kernel_size": 3, "stride": 2}),
     "channels last, side by side": ((2, 8, 6, 37), {"kernel_size": 2, "axes": PLANES}),
     "channels last, overlapping": ((2, 9, 8, 150), {**OVERLAPPING, "axes": PLANES}),
@@ -573,9 +616,20 @@ def test_a_way_refuses_winners_in_padding(way, instructions):
     shape, words = WAYS[way]
     x = values(np.random.default_rng(4), "random", shape, np.float32)
     y, indices = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
-    indices.flat[0] = 0  # a cell before the first row, or before the first of a row
-    with pytest.raises(ndpool.PoolError, match="indices"):
-        ndpool.max_pool_backward(y, indices, shape, **words, engine="native")
+    pooled = geometry(shape, **words)
+    places = [(0, 0)]  # a cell before the first row or column
+    for number, size in enumerate(pooled.sizes):
+        last = pooled.starts(number, np.array([pooled.out[number] - 1]))[0]
+        if last + (pooled.kernel[number] - 1) * pooled.dilation[number] >= size:
+            places = [(0, 0), (-1, pooled.cells - 1)]  # and one behind the last
+    for place, winner in places:
+        wrong = indices.copy()
+        wrong.flat[place] = winner
+        with pytest.raises(ndpool.PoolError, match="indices") as numpys:
+            ndpool.max_pool_backward(y, wrong, shape, **words, engine="numpy")
+        with pytest.raises(ndpool.PoolError, match="indices") as natives:
+            ndpool.max_pool_backward(y, wrong, shape, **words, engine="native")
+        assert str(natives.value) == str(numpys.value)
 
 
 SLIDING = [name for name in WAYS if name.startswith(("held", "sliding", "strips"))]

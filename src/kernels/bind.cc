@@ -569,13 +569,26 @@ class Pooling {
       return made(kListing, [&](auto& p) { return make_listed(work, p); });
     };
     const bool masks = chosen.load()->vector_bytes == 64;
+    const auto in_rows = [&] {
+      return made(halves ? kRowsOfHalves : kRows, [&](auto& p) {
+        return make_scatter_rows(work, bytes, !halves, masks, threads, p);
+      });
+    };
+    // A plan that clearly takes less than so many nanoseconds for an outer cell.
+    const auto sooner = [&](double cost) {
+      constexpr double kLess = 0.85, kLeastRows = 400;
+      auto rows = cost < kLeastRows ? nullptr : in_rows();
+      if (rows && rows->cost > kLess * cost) rows = nullptr;
+      const auto few = listed(rows ? rows->cost : cost);
+      return few ? few : rows;
+    };
     if (kernels.pieces[kind] && windows_apart(work, masks ? kLongRow : long_row(bytes))) {
       const auto plan = made(kPieces, [&](auto& p) {
         return make_pieces(work, piece_lanes(chosen.load()->vector_bytes, bytes), p);
       });
       if (plan) {
         const auto parts = static_cast<double>(work.axis[0].out / plan->first_windows);
-        if (const auto sooner = listed(parts * plan->cost)) return sooner;
+        if (const auto other = sooner(parts * plan->cost)) return other;
         split_first(work, plan->first_windows);
         return plan;
       }
@@ -584,8 +597,8 @@ class Pooling {
       const auto plan =
           made(kLine, [&](auto& p) { return make_line(work, bytes, lanes, threads, p); });
       if (plan) {
-        const auto sooner = listed(plan->cost);
-        return sooner ? sooner : plan;
+        const auto other = sooner(plan->cost);
+        return other ? other : plan;
       }
     }
     if (kernels.across[kind] && work.inner_y_step == 1) {
@@ -609,14 +622,12 @@ class Pooling {
     // A gather puts cells of three classes and more in a row one by one; outputs are fewer.
     const bool by_classes = work.axis[work.axes - 1].stride > 2;
     if (any && (any->gather ? !by_classes : any->found_run > 0)) {
-      const auto sooner = listed(any->cost);
-      return sooner ? sooner : any;
+      const auto other = sooner(any->cost);
+      return other ? other : any;
     }
-    const auto rows = made(halves ? kRowsOfHalves : kRows, [&](auto& p) {
-      return make_scatter_rows(work, bytes, !halves, threads, p);
-    });
-    const auto sooner = listed(rows ? rows->cost : 0);
-    return sooner ? sooner : rows ? rows : any;
+    const auto rows = in_rows();
+    const auto few = listed(rows ? rows->cost : 0);
+    return few ? few : rows ? rows : any;
   }
 
   std::vector<int64_t> shape_, y_shape_, x_steps_, y_steps_, pooled_;

@@ -721,7 +721,9 @@ bool lists_sooner(const Work& work, double cost, int element_bytes, int threads)
   const Axis& last = work.axis[work.axes - 1];
   const double apart = static_cast<double>(last.stride) / static_cast<double>(last.kernel);
   const double output = 0.9 + 0.7 * std::max(0.0, 1 - 4 * apart);
-  double listed = 1 + output * outputs_of(work) + (work.past_cache ? 0.2 : 0.08) * cells;
+  const double checked = work.padded && work.cells > 32 ? 0.6 : 0;  // in several words
+  double listed =
+      1 + (output + checked) * outputs_of(work) + (work.past_cache ? 0.2 : 0.08) * cells;
   // outer cells are left whole: of three, two threads take as long as of four
   const double most = bytes < kWorthThreads ? 1 : threads;
   listed *= std::ceil(outers / most) * most / outers;
@@ -999,8 +1001,10 @@ bool make_line(const Work& work, int element_bytes, int lanes, int threads, Back
   plan.scratch = carved(plan.line_copied + kLineBlock, element_bytes) +
                  carved(plan.line_copied + kLineBlock, 1) + carved(kLineBlock, element_bytes) +
                  carved(2 * (plan.line_panel + kLineBlock), element_bytes);
-  const bool tiny = cells_of(work) <= kTinyLine && work.cells <= 9;
-  if (tiny && element_bytes >= 4) plan.cost = 9 + cells_of(work);
+  const double all = cells_of(work), asked = all * static_cast<double>(work.cells);
+  const bool tiny = all <= kTinyLine && work.cells <= 9;
+  plan.cost = 0.04 * element_bytes * all + 0.01 * element_bytes * asked;
+  if (tiny && element_bytes >= 4) plan.cost = 9 + all;
   return true;
 }
 

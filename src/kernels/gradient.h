@@ -134,6 +134,21 @@ void gather(T* to, const T* dy, const uint8_t* winners, const Taps& taps, int64_
   for (; i < run; i += L) gather_block<T, 1>(to + i, dy + i, winners + i, taps);
 }
 
+// The same of so many cells and no more, as the array's own.
+template <class S, class T, int... kVector>
+inline void row_block(S* to, int64_t count, const T* dy, const uint8_t* winners, const Taps& taps,
+                      std::integer_sequence<int, kVector...> vectors) {
+  constexpr int L = kLanes<T>;
+  Vec<T> sum[sizeof...(kVector)] = {};
+  add_taps(sum, dy, winners, taps, vectors);
+  const auto put = [&](int v) {
+    const int64_t left = count - v * L;
+    if (left >= L) return put_cells<S, T>(to + v * L, sum[v]);
+    if (left > 0) put_cells<S, T>(to + v * L, sum[v], first_bits(left));
+  };
+  (put(kVector), ...);
+}
+
 // to[0] is the first cell of class a, to[1] the first of class b, and so in turn; those of class b
 // have their windows `further` on.
 template <class S, class T, int... kVector>
@@ -150,21 +165,29 @@ inline void pair_block(S* to, int64_t count, const T* dy, const uint8_t* winners
    ...);
 }
 // As much at a time as the registers hold: loops of a few taps end in a mispredicted branch.
+// `block`: so many vectors from a place on, of which `left` are what is left of the row.
+template <int kCells, class Block>
+inline void whole_row(int64_t count, const Block& block) {
+  for (int64_t i = 0; i < count; i += 4 * kCells) {
+    const int64_t left = count - i;
+    if (left <= kCells) return block(i, left, std::make_integer_sequence<int, 1>{});
+    if (left <= 2 * kCells) return block(i, left, std::make_integer_sequence<int, 2>{});
+    block(i, left, std::make_integer_sequence<int, 4>{});
+  }
+}
 template <class S, class T>
 inline void pair_row(S* to, int64_t count, const T* dy, const uint8_t* winners, const Taps& a,
                      const Taps& b, int64_t further) {
-  constexpr int64_t kPairs = 2 * kLanes<T>;
-  constexpr std::make_integer_sequence<int, 1> one;
-  constexpr std::make_integer_sequence<int, 2> two;
-  constexpr std::make_integer_sequence<int, 4> four;
-  for (int64_t i = 0; i < count; i += 4 * kPairs) {
-    const int64_t left = count - i;
-    const T* values = dy + i / 2;
-    const uint8_t* won = winners + i / 2;
-    if (left <= kPairs) return pair_block(to + i, left, values, won, a, b, further, one);
-    if (left <= 2 * kPairs) return pair_block(to + i, left, values, won, a, b, further, two);
-    pair_block(to + i, left, values, won, a, b, further, four);
-  }
+  whole_row<2 * kLanes<T>>(count, [&](int64_t i, int64_t left, auto vectors) {
+    pair_block(to + i, left, dy + i / 2, winners + i / 2, a, b, further, vectors);
+  });
+}
+template <class S, class T>
+inline void single_row(S* to, int64_t count, const T* dy, const uint8_t* winners,
+                       const Taps& taps) {
+  whole_row<kLanes<T>>(count, [&](int64_t i, int64_t left, auto vectors) {
+    row_block(to + i, left, dy + i, winners + i, taps, vectors);
+  });
 }
 
 // The tile of dx: put together from the sums of each class of cells, then written.
@@ -488,10 +511,10 @@ class Gather {
     }
   }
 
-  // Where rows of dx have two classes of cells, there is no need of a tile.
+  // Where rows of dx have one or two classes of cells, there is no need of a tile.
   bool straight() const {
     const Axis& along = work_.axis[last_];
-    return work_.inner == 1 && along.stride == 2 && along.x_step == 1;
+    return work_.inner == 1 && along.stride <= 2 && along.x_step == 1;
   }
   void add_straight(const Walk& walk) const {
     loader_.load(walk);
@@ -516,7 +539,7 @@ class Gather {
     if (a == last_) return row(combination, slot, to);
     for (int64_t i = 0; i < tile_.count(a); ++i, to += work_.axis[a].x_step) {
       if (a + 1 == last_) {
-        row((combination + c) * 2, slot + slot_[last_], to + begin_[last_]);
+        row((combination + c) * work_.axis[last_].stride, slot + slot_[last_], to + begin_[last_]);
       } else {
         rows(a + 1, combination + c, slot, to);
       }
@@ -529,6 +552,9 @@ class Gather {
   void row(int64_t combination, int64_t slot, S* to) const {
     const int64_t c = class_[last_];
     const Taps* taps = plan_.of_combination + combination;
+    if (work_.axis[last_].stride == 1) {
+      return single_row(to, tile_.count(last_), dy_ + slot, winners_ + slot, *taps);
+    }
     pair_row(to, tile_.count(last_), dy_ + slot, winners_ + slot, taps[c], taps[1 - c], c);
   }
 

@@ -9,16 +9,16 @@
 namespace ndpool {
 namespace {
 
-// The cells that so many winners are, from the o-th output of the table on. False if any is no cell
-// of its window inside the input: then `target` means nothing.
-inline bool find_listed(const Lookup& table, const uint8_t* winners, int64_t o, int64_t count,
-                        int32_t* target) {
-  const int32_t* begin = table.begin + o;
 #if defined(NDPOOL_AVX512)
+// See find_listed.
+template <int kPairs>
+inline bool find_by_vectors(const Lookup& table, const uint8_t* winners, int64_t o, int64_t count,
+                            int32_t* target) {
   constexpr int L = 16;
+  const int32_t* begin = table.begin + o;
+  __m512i places[2 * kPairs];
+  for (int i = 0; i < 2 * kPairs; ++i) places[i] = _mm512_loadu_si512(table.places + i * L);
   const __m512i cells = _mm512_set1_epi32(static_cast<int>(table.window));
-  const __m512i low = _mm512_loadu_si512(table.places);
-  const __m512i high = _mm512_loadu_si512(table.places + L);
   const __m512i none = _mm512_setzero_si512(), one = _mm512_set1_epi32(1);
   const __m512i last = _mm512_set1_epi32(31);
   const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -40,17 +40,23 @@ inline bool find_listed(const Lookup& table, const uint8_t* winners, int64_t o, 
       wrong |= _mm512_mask_testn_epi32_mask(
           some, _mm512_srlv_epi32(bits, _mm512_and_si512(winner, last)), one);
     }
-    __m512i place;
-    if (table.window <= 2 * L) {
-      place = _mm512_permutex2var_epi32(low, winner, high);
-    } else {
-      place = _mm512_mask_i32gather_epi32(low, some, winner, table.places, 4);
-    }
-    place = _mm512_add_epi32(place, _mm512_maskz_loadu_epi32(some, begin + i));
-    _mm512_storeu_si512(target + i, place);
+    const __m512i first = _mm512_maskz_loadu_epi32(some, begin + i);
+    _mm512_storeu_si512(target + i, _mm512_add_epi32(first, entries<kPairs>(places, winner)));
   }
   return wrong == 0;
+}
+#endif
+
+// The cells that so many winners are, from the o-th output of the table on. False if any is no cell
+// of its window inside the input: then `target` means nothing.
+inline bool find_listed(const Lookup& table, const uint8_t* winners, int64_t o, int64_t count,
+                        int32_t* target) {
+#if defined(NDPOOL_AVX512)
+  return with_pairs(table.window, [&](auto pairs) {
+    return find_by_vectors<pairs>(table, winners, o, count, target);
+  });
 #else
+  const int32_t* begin = table.begin + o;
   bool wrong = false;
   for (int64_t i = 0; i < count; ++i) {
     const uint8_t winner = winners[i];

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "plan_parts.h"
 
@@ -17,7 +18,7 @@ constexpr int64_t kLine = 64;               // bytes of a line of the cache
 constexpr int64_t kLeastRunning = kLine;    // of a slot of the last axis for that
 constexpr int64_t kBandBytes = 4 << 10;     // of a band of rows: with its copies in L1
 constexpr int64_t kChunk = 2048;            // outputs: from the last pass to the result in L1
-constexpr int64_t kMostChecked = 1 << 16;   // outputs times axes whose taps are listed one by one
+constexpr int64_t kMostChecked = 1 << 16;   // outputs, times axes, whose taps are listed one by one
 // An outer cell that is best scattered: which costs the same for each output, where a gather goes
 // over as many cells at once as there are lanes.
 constexpr int64_t kSmallBytes = 40 << 10, kSmallOfPairs = 16 << 10, kSmallOfBytes = 4 << 10;
@@ -30,6 +31,14 @@ constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
 double kept_share(const Axis& along, int64_t tile) {
   return static_cast<double>(tile) * static_cast<double>(along.stride) /
          static_cast<double>((along.kernel - 1) * along.dilation + 1);
+}
+
+// The first window along an axis that lies in the input as a whole, and the first one behind those.
+std::pair<int64_t, int64_t> windows_inside(const Axis& along) {
+  const int64_t from = std::min(along.out, ceil_div(along.before, along.stride));
+  const int64_t room = along.n - (along.kernel - 1) * along.dilation + along.before;
+  const int64_t to = room > 0 ? std::min(along.out, ceil_div(room, along.stride)) : 0;
+  return {from, std::max(from, to)};
 }
 
 // Of each combination of classes, row-major: its taps, the last first, which for any one cell is
@@ -102,6 +111,40 @@ void list_windows(const Work& work, BackwardPlan& plan) {
   plan.windows.begin = keep(std::move(begin));
 }
 
+// What `TapList` says.
+void list_tap_places(const Work& work, BackwardPlan& plan) {
+  constexpr size_t kRoom = 16;  // for what a last vector reads
+  TapList& list = plan.kept_tap_lists.emplace_back();
+  int64_t weight = 1;  // of a tap of the axis in the offset
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    for (int64_t cell = 0; cell < work.cells; ++cell) {
+      const int64_t tap = cell / weight % along.kernel;
+      list.place[cell] += static_cast<int32_t>(tap * along.dilation * along.x_step);
+      list.taps[cell] |= static_cast<uint32_t>(tap) << 8 * a;
+    }
+    weight *= along.kernel;
+    if (!work.padded) continue;
+    std::vector<uint32_t> least, most;
+    std::tie(list.free_from[a], list.free_to[a]) = windows_inside(along);
+    for (int64_t o = 0; o < along.out; ++o) {
+      const int64_t start = o * along.stride - along.before, behind = along.n - 1 - start;
+      int64_t first = start < 0 ? ceil_div(-start, along.dilation) : 0;
+      const int64_t last = std::clamp<int64_t>(behind / along.dilation, 0, along.kernel - 1);
+      if (behind < 0) first = 1;  // above the last: there is none
+      least.push_back(static_cast<uint32_t>(first) << 8 * a);
+      most.push_back(static_cast<uint32_t>(last) << 8 * a);
+    }
+    const auto keep = [&](std::vector<uint32_t>& taps) {
+      taps.resize(taps.size() + kRoom);
+      plan.kept_least_most.push_back(std::move(taps));
+      return plan.kept_least_most.back().data();
+    };
+    list.least[a] = keep(least), list.most[a] = keep(most);
+  }
+  plan.tap_list = &list;
+}
+
 // The outputs of an outer cell, if their cells are found side by side; else 0.
 int64_t found_run(const Work& work) {
   bool fit = work.winner_bytes <= 2 && cells_of(work) < 65536;
@@ -143,14 +186,8 @@ void list_offsets(const Work& work, BackwardPlan& plan) {
   int64_t borders = 0;
   for (int a = 0; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
-    const int64_t span = (along.kernel - 1) * along.dilation;
-    const int64_t from = std::min(along.out, ceil_div(along.before, along.stride));
-    // the first window from there on that reaches over the end
-    const int64_t room = along.n - span + along.before;
-    const int64_t to = room > 0 ? std::min(along.out, ceil_div(room, along.stride)) : 0;
-    plan.inside_from[a] = from;
-    plan.inside_to[a] = std::max(from, to);
-    borders += along.out - (plan.inside_to[a] - from);
+    std::tie(plan.inside_from[a], plan.inside_to[a]) = windows_inside(along);
+    borders += along.out - (plan.inside_to[a] - plan.inside_from[a]);
   }
   plan.listed = work.cells <= kMostListed && borders * work.cells <= kMostListedBytes;
   if (work.cells > kMostListed) return;
@@ -439,10 +476,10 @@ bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan&
   return true;
 }
 
-bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int threads,
+bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, bool lists, int threads,
                        BackwardPlan& plan) {
   constexpr int64_t kMostCells = 1 << 29;  // what is counted in 32 bits stays far from their end
-  constexpr int64_t kLeastTile = 1 << 16;  // cells
+  constexpr int64_t kLeastTile = 1 << 14;  // cells
   if (work.inner != 1 || far_away(work) || work.outer_count == 0) return false;
   if (work.axis[work.axes - 1].winner_step != 1) return false;
   if (work.cells > (work.axes == 1 ? kMostCells : 1 << 20)) return false;  // a float divides them
@@ -452,6 +489,7 @@ bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int t
     if (along.x_step != step) return false;
     const int64_t span = (along.kernel - 1) * along.dilation;
     if (span + along.stride * (kScatteredRow + 1) > kMostCells / 2) return false;
+    lists &= span <= kMostCells / step && (!work.padded || along.out <= kMostChecked);
     if (a == 0) break;
     step *= along.n;
     if (step > kMostCells / 2) return false;
@@ -459,21 +497,30 @@ bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int t
   // Some rows of the first axis each: for all threads, but not so few that most windows reach two.
   const Axis& first = work.axis[0];
   const int64_t span = (first.kernel - 1) * first.dilation + 1;
-  const int64_t shares = ceil_div(4 * threads, work.outer_count);
+  const bool even = work.outer_count % threads == 0;
+  const int64_t shares = even ? 1 : ceil_div(4 * threads, work.outer_count);
   int64_t tile =
       std::max({ceil_div(first.n, shares), kScatterBands * span, ceil_div(kLeastTile, step)});
   if (!in_place) tile = std::min(tile, kTileBytes / (step * element_bytes));
   tile = std::min({tile, kMostCells / 2 / step, first.n});
   if (tile < 1) return false;
   leave_whole(work, plan);
-  plan.cut[0].tile = tile;
   plan.cut[0].tiles = ceil_div(first.n, tile);
+  plan.cut[0].tile = ceil_div(first.n, plan.cut[0].tiles);
   count_items(work, plan);
   plan.in_rows = true;
   plan.cells_in_all = in_place ? 0 : tile * step;
   plan.scratch = kScatterBands * (carved(kScatteredRow, 4) + carved(kScatteredRow, element_bytes)) +
                  carved(plan.cells_in_all, element_bytes);
-  plan.cost = 0.1 * cells_of(work) + 1.6 * outputs_of(work);
+  if (lists && work.winner_bytes == 1 && work.axes <= 4) list_tap_places(work, plan);
+  // bands of a tile, whose first and last rows of outputs are looked at twice
+  const auto bands = std::clamp<int64_t>(tile / (2 * span), 1, kScatterBands);
+  const auto borders = static_cast<double>((bands * plan.cut[0].tiles - 1) * (span - 1));
+  const double twice = borders / static_cast<double>(first.n);
+  const double outputs = outputs_of(work) * (1 + twice);
+  const double rows = outputs / static_cast<double>(work.axis[work.axes - 1].out);
+  plan.cost = 200 + 0.07 * cells_of(work);
+  plan.cost += plan.tap_list ? 11 * rows + 0.95 * outputs : 30 * rows + 1.8 * outputs;
   return true;
 }
 
@@ -583,8 +630,12 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
   }
   const double all = cells_of(work), outputs = outputs_of(work);
   if (plan.gather) {  // a vector at a time
-    const double asked = static_cast<double>(work.cells) * outputs;
-    plan.cost = element_bytes / 4.0 * (0.09 * all + 0.12 * asked);
+    const Axis& row = work.axis[work.axes - 1];
+    const double rows = outputs / static_cast<double>(row.out);
+    const auto vectors = static_cast<double>(ceil_div(row.out, lanes));
+    const double asked = static_cast<double>(work.cells) * rows * vectors;
+    plan.cost = 12 * rows * (work.axes - 1) + (element_bytes == 1 ? 1.4 : 1) * asked +
+                (row.stride == 1 ? 0.07 : 0.05) * element_bytes * all;
   } else {
     plan.cost = plan.found_run ? 12 + 0.06 * all + 0.72 * outputs : 20 + 0.1 * all + 2 * outputs;
   }

@@ -28,6 +28,8 @@ struct BackwardPlan : Backward {
   std::vector<Piece> kept_pieces;
   std::vector<Taps> combinations_kept;
   std::vector<int32_t> kept_begin, kept_places, kept_reach;
+  std::vector<TapList> kept_tap_lists;
+  std::list<std::vector<uint32_t>> kept_least_most;
 };
 
 // False where no tile of this geometry fits the scratch, or sizes come near the end of 64 bits.
@@ -91,8 +93,8 @@ bool make_pairs(const Work& work, int element_bytes, bool two, int64_t least, Ba
 // Make as many windows along the first axis an outer cell of their own.
 void split_first(Work& work, int64_t windows);
 // For backward of large outer cells one by one, in dx itself or, `in_place` not, in the scratch.
-// False where winners are not rows.
-bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, int threads,
+// `lists`: taps, which the kernel of these vectors can look up. False where winners are not rows.
+bool make_scatter_rows(const Work& work, int element_bytes, bool in_place, bool lists, int threads,
                        BackwardPlan& plan);
 // For backward where outer cells lie one behind the other, as their outputs do. False for others.
 bool make_listed(const Work& work, BackwardPlan& plan);

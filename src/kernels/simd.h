@@ -1196,5 +1196,27 @@ inline void interleave_run(float* to, const float* even, const float* odd, int64
 }
 #endif
 
+#if defined(NDPOOL_AVX512)
+// What stands in a table of 32 * kPairs numbers at the places that the lanes of `index` are.
+template <int kPairs>
+inline __m512i entries(const __m512i* table, __m512i index) {
+  if constexpr (kPairs == 1) {
+    return _mm512_permutex2var_epi32(table[0], index, table[1]);  // sees the lowest bits alone
+  } else {
+    const __mmask16 upper = _mm512_test_epi32_mask(index, _mm512_set1_epi32(16 * kPairs));
+    return _mm512_mask_blend_epi32(upper, entries<kPairs / 2>(table, index),
+                                   entries<kPairs / 2>(table + kPairs, index));
+  }
+}
+// How many pairs of vectors a table of so many numbers has, up to 256, as an argument.
+template <class Function>
+inline auto with_pairs(int64_t numbers, const Function& function) {
+  if (numbers <= 32) return function(std::integral_constant<int, 1>{});
+  if (numbers <= 64) return function(std::integral_constant<int, 2>{});
+  if (numbers <= 128) return function(std::integral_constant<int, 4>{});
+  return function(std::integral_constant<int, 8>{});
+}
+#endif
+
 }  // namespace
 }  // namespace ndpool

@@ -54,21 +54,35 @@ using FindListed = bool (*)(const Lookup&, const uint8_t* winners, int64_t o, in
 using FindCells = bool (*)(const Work&, const Windows&, const void* winners, int64_t from,
                            int64_t count, int64_t outer_cells, uint16_t apart, uint16_t* target);
 
-// Along an axis: where the window at hand begins, from the tile's first cell on; the cells inside
-// the input, from there on too, and those of the tile.
+// Windows of some rows of outputs, and the cells of dx that are asked for. All cells are counted
+// from the same one on, along each axis and in all.
 struct PlacesAlong {
-  int32_t first, lo, hi, count;
+  int64_t output;                        // of the first window
+  int32_t first;                         // where it begins
+  int32_t lo, hi;                        // the cells inside the input
   int32_t kernel, dilation, next, step;  // next: to the next window, step: to the next cell
   float inverse;                         // of the kernel, rounded up
+};
+// What each cell of a window is, up to so many; what is none of one, is zero.
+constexpr int kTapsListed = 256;
+struct TapList {
+  int32_t place[kTapsListed];  // from the first cell of the window on
+  uint32_t taps[kTapsListed];  // along the axes, a byte for each
+  // The first and last tap inside the input, as such bytes, of each output along an axis.
+  const uint32_t *least[kMostAxes], *most[kMostAxes];
+  int64_t free_from[kMostAxes], free_to[kMostAxes];  // outputs all whose taps are
 };
 struct Places {
   int axes;
   int32_t cells;  // of a window
   PlacesAlong axis[kMostAxes];
+  int32_t from, to;     // the cells asked for
+  bool all;             // no window has others
+  const TapList* list;  // or null, if it is not made
 };
 // See find_places in scatter_rows.h.
 using FindPlaces = bool (*)(const Places&, const void* winners, int winner_bytes, int64_t from,
-                            int64_t count, int32_t* target);
+                            int64_t rows, int64_t count, int32_t* target);
 
 // Where all elements of an array lie.
 struct Extent {
@@ -225,6 +239,7 @@ struct Backward {
   bool in_pairs;             // see make_pairs; of `across` too
   bool line;                 // all outer cells as one line: see make_line
   bool in_rows;              // see make_scatter_rows
+  const TapList* tap_list;   // of those, unless null
   bool in_columns;           // see make_scatter_columns
   int dense_from;            // then: the axis from which on cells of dx lie side by side
   int64_t together;          // outer cells side by side, 1 to kTogether; a power of 2
