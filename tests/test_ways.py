@@ -616,13 +616,8 @@ def test_a_way_refuses_winners_in_padding(way, instructions):
     shape, words = WAYS[way]
     x = values(np.random.default_rng(4), "random", shape, np.float32)
     y, indices = ndpool.max_pool(x, **words, return_indices=True, engine="numpy")
-    pooled = geometry(shape, **words)
-    places = [(0, 0)]  # a cell before the first row or column
-    for number, size in enumerate(pooled.sizes):
-        last = pooled.starts(number, np.array([pooled.out[number] - 1]))[0]
-        if last + (pooled.kernel[number] - 1) * pooled.dilation[number] >= size:
-            places = [(0, 0), (-1, pooled.cells - 1)]  # and one behind the last
-    for place, winner in places:
+    number = random.Random(way)
+    for place, winner in [(0, 0), *in_padding(geometry(shape, **words), number, 12)]:
         wrong = indices.copy()
         wrong.flat[place] = winner
         with pytest.raises(ndpool.PoolError, match="indices") as numpys:
@@ -630,6 +625,24 @@ def test_a_way_refuses_winners_in_padding(way, instructions):
         with pytest.raises(ndpool.PoolError, match="indices") as natives:
             ndpool.max_pool_backward(y, wrong, shape, **words, engine="native")
         assert str(natives.value) == str(numpys.value)
+
+
+def in_padding(pooled, number, count):
+    """Places of outputs near the borders, each with a cell of its window that lies in padding."""
+    taps = list(np.ndindex(pooled.kernel))
+    for _ in range(count):
+        while True:
+            place = [number.randrange(size) for size in pooled.y_shape]
+            winner, inside = number.randrange(pooled.cells), True
+            for a, axis in enumerate(pooled.axes):
+                near = number.randrange(pooled.kernel[a]) % pooled.out[a]
+                place[axis] = number.choice([place[axis], near, pooled.out[a] - 1 - near])
+                start = pooled.starts(a, np.array([place[axis]]))[0]
+                at = start + taps[winner][a] * pooled.dilation[a]
+                inside &= bool(0 <= at < pooled.sizes[a])
+            if not inside:
+                yield np.ravel_multi_index(place, pooled.y_shape), winner
+                break
 
 
 SLIDING = [name for name in WAYS if name.startswith(("held", "sliding", "strips"))]

@@ -276,14 +276,15 @@ class ScatterBand {
                              target_);
   }
 
-  // What goes to cells that are not asked for, adds nothing to some that are: as half of them do,
-  // in no order, a branch would cost more. To several, or each addition waits for the one before.
+  // What goes to cells that are not asked for, adds zero to some that are (which no sum notices: it
+  // began as 0.0, so it is no -0.0): as half of them do, in no order, a branch would cost more. To
+  // several, or each addition waits for the one before.
   void leave_out() {
     T* const values = row_;
     int32_t* const target = target_;
     const int64_t count = count_;
     for (int64_t i = 0; i < count; ++i) {
-      values[i] = target[i] < 0 ? -T{} : values[i];  // a minus, as 0.0 is no zero to -0.0
+      values[i] = target[i] < 0 ? T{} : values[i];
     }
     const int32_t from = places_.from, spread = work_.axis[0].x_step < 16 ? 0 : 15;
     for (int32_t i = 0; i < static_cast<int32_t>(count); ++i) {
