@@ -637,7 +637,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     plan.cost = 12 * rows * (work.axes - 1) + (element_bytes == 1 ? 1.4 : 1) * asked +
                 (row.stride == 1 ? 0.07 : 0.05) * element_bytes * all;
   } else {
-    plan.cost = plan.found_run ? 12 + 0.06 * all + 0.72 * outputs : 20 + 0.1 * all + 2 * outputs;
+    plan.cost = plan.found_run ? 13 + 0.1 * all + 0.75 * outputs : 20 + 0.1 * all + 2 * outputs;
   }
   return true;
 }
