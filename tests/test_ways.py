@@ -321,6 +321,42 @@ WAYS = {  # name: shape, words
         (3, 17, 61),
         {"kernel_size": 3, "stride": 1, "padding": ((0, 1), (1, 0)), "axes": PLANES},
     ),
+    "rows of windows one cell apart, rows far apart": (
+        (2, 3, 40, 150),
+        {"kernel_size": 7, "stride": (6, 1), "padding": (3, 0), "ceil_mode": True},
+    ),
+    "rows of windows one cell apart, dilated, padded": (
+        (3, 41, 130),
+        {
+            "kernel_size": (2, 4),
+            "stride": (2, 1),
+            "dilation": (1, 3),
+            "padding": (1, 4),
+            "axes": PLANES,
+        },
+    ),
+    "rows of two windows one cell apart": (
+        (3, 33, 134),
+        {"kernel_size": 2, "stride": (2, 1), "padding": (0, 1), "axes": PLANES},
+    ),
+    "volumes of rows of windows one cell apart": (
+        (2, 9, 11, 75),
+        {"kernel_size": 3, "stride": (2, 2, 1), "padding": (1, 1, 0), "axes": (1, 2, 3)},
+    ),
+    "volumes of rows of windows one cell apart, outputs with gaps": (
+        (2, 9, 11, 70, 2),
+        {"kernel_size": 2, "stride": (2, 2, 1), "axes": (1, 2, 3)},
+    ),
+    "a row shorter than its windows reach": (
+        (40, 5, 9),
+        {
+            "kernel_size": (3, 5),
+            "stride": (3, 1),
+            "dilation": (1, 2),
+            "padding": (0, 2),
+            "axes": PLANES,
+        },
+    ),
     "strips of two rows": ((3, 2, 130), {**SAME, "axes": PLANES}),
     "strips of one vector": ((5, 9, 30), {**SAME, "axes": PLANES}),
     "strips of rows apart": ((2, 13, 3, 131), {**SAME, "axes": (1, 3)}),

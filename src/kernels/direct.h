@@ -1,9 +1,9 @@
 // Small windows, folded straight from the user's array into the result, a vector of outputs at a
 // time: with stride 2 along the last axis, the cells at one place of neighbouring windows are two
-// loads and a permutation, so nothing has to be sorted into a tile before. (With stride 1 the tile
-// wins: all its rows make one run.) AVX-512 has masks for the edges of rows. AVX2 has none for
-// bytes and slow ones to store: there, a vector at the edge goes on into the next row wherever the
-// array does, and what is written too much is written again.
+// loads and a permutation, so nothing has to be sorted into a tile before; with stride 1, one load.
+// AVX-512 has masks for the edges of rows. AVX2 has none for bytes and slow ones to store: there, a
+// vector at the edge goes on into the next row wherever the array does, and what is written too
+// much is written again.
 #pragma once
 
 #include "packed.h"
@@ -136,7 +136,7 @@ struct Edge {
   Winner<T> first[kLanes<T>];             // the first tap that is inside
 };
 
-template <class S, class T>
+template <class S, class T, int kStride>
 class Direct {
  public:
   // `end`: of the items that it is to write.
@@ -169,8 +169,8 @@ class Direct {
     const int64_t ahead = last_ > 0 ? ahead_of_rows(rows, row, of_cells) : 0;
     const bool one_run = ahead > 0 && rows.x_step == along_.n;
     ahead_ = (one_run ? ahead : of_cells) / int64_t{sizeof(S)};
-    ahead_cells_ = one_run ? 2 * (new_rows_ - 1) : 0;
-    ahead_row_ = one_run ? 2 * kLineOfCache : row;
+    ahead_cells_ = one_run ? kStride * (new_rows_ - 1) : 0;
+    ahead_row_ = one_run ? kStride * kLineOfCache : row;
   }
 
   // To be called when `walk` came to another tile.
@@ -179,15 +179,16 @@ class Direct {
       begin_[a] = walk.tile[a] * plan_.cut[a].tile;
       count_[a] = least(plan_.cut[a].tile, work_.axis[a].out - begin_[a]);
     }
-    start_ = begin_[last_] * 2 - along_.before;
-    const int64_t step = 2 * L, reach = (along_.kernel - 1) * along_.dilation + step;
+    start_ = begin_[last_] * kStride - along_.before;
+    const int64_t step = kStride * L, reach = (along_.kernel - 1) * along_.dilation + step;
+    look_at_all_ = count_[last_] * kStride < reach;
     int64_t e = 0, cut = 0, start = start_;
     for (int64_t o = 0; o < count_[last_]; o += L, start += step) {
       if (start < 0 || start + reach > along_.n || o + L > count_[last_])
         list(edges_[e++], o, start);
       if (!kWholeEnds) continue;
       const int64_t windows = least(L, count_[last_] - o);
-      if (start < 0 || start + reach - 2 * (L - windows) - 1 > along_.n) {
+      if (start < 0 || start + reach - kStride * (L - windows + 1) + 1 > along_.n) {
         cut_edges_[cut] = edges_[e - 1];
         cut_edges_[cut++].store = ~uint64_t{0};
       }
@@ -228,7 +229,7 @@ class Direct {
       const int64_t at = start + tap * along_.dilation;
       edge.load[tap][0] = bits_between(-at, along_.n - at);
       edge.load[tap][1] = bits_between(-at - L, along_.n - at - L);
-      for (int64_t lane = 0; lane < L && at + 2 * lane < 0; ++lane) {
+      for (int64_t lane = 0; lane < L && at + kStride * lane < 0; ++lane) {
         edge.first[lane] = static_cast<Winner<T>>(tap + 1);
       }
     }
@@ -306,7 +307,12 @@ class Direct {
     constexpr std::true_type yes;
     constexpr std::false_type no;
     const auto go = [&](auto clean, auto has_winners) __attribute__((always_inline)) {
-      if constexpr (clean()) {
+      if constexpr (kStride == 1) {
+        if (along_.kernel == 2)
+          return vectors<clean(), has_winners(), 2, 0>(x + start_, to, winners);
+        if (along_.kernel == 3)
+          return vectors<clean(), has_winners(), 3, 0>(x + start_, to, winners);
+      } else if constexpr (clean()) {
         constexpr bool kWinners = has_winners();
         // with winners, pairs of one byte each are sooner sorted
         constexpr std::bool_constant<sizeof(T) == 2 || (sizeof(T) == 1 && !kWinners)> pack_two;
@@ -351,7 +357,7 @@ class Direct {
     edge_ = edges_;
     if constexpr (kWholeEnds) {
       const int64_t outputs = ceil_div(count_[last_], L) * L;
-      const int64_t reach = (along_.kernel - 1) * along_.dilation + 2 * outputs + L;
+      const int64_t reach = (along_.kernel - 1) * along_.dilation + kStride * outputs + L;
       readable_ = work_.cells_of_source.has_rows(x, x + (count_rows_ - 1) * x_row_, first_offset_,
                                                  last_offset_ + reach);
       const int64_t y_last = y + (count_rows_ - 1) * y_row_;
@@ -377,7 +383,7 @@ class Direct {
     const auto ask = [&](auto from_memory, int64_t offset) __attribute__((always_inline)) {
       int64_t next = address(x + offset + ahead_cells_ * o);
       for (int64_t r = 0; r < new_rows_; ++r, next += ahead_row_) {
-        for (int64_t line = 0; line < 2 * kLineOfCache; line += kLineOfCache) {
+        for (int64_t line = 0; line < kStride * kLineOfCache; line += kLineOfCache) {
           from_memory() ? prefetch_from_memory(next + line) : prefetch<false>(next + line);
         }
       }
@@ -401,7 +407,7 @@ class Direct {
     for (int64_t row = 0; row < count_rows_; ++row) {
       const Edge<T>* edge = edge_;
       const S* from = x;
-      for (int64_t o = 0; o < count; o += L, from += 2 * L) {
+      for (int64_t o = 0; o < count; o += L, from += kStride * L) {
         ask_ahead(from, o, to);
         const bool at_edge = o == edge->at;
         const auto best = at_edge
@@ -520,7 +526,7 @@ class Direct {
     const int64_t rows = kRows ? kRows : rows_;
     // Of integers, one row of the best: then there is one to sort. (Of 0.0 and -0.0 the first
     // counts, row by row.)
-    if constexpr (kClean && !kWinners && std::is_integral_v<T>) {
+    if constexpr (kClean && !kWinners && std::is_integral_v<T> && kStride == 2) {
       const auto of_rows = [&](const S* from, int64_t tap) {
         const uint64_t* bits = edge.load[tap];
         Pair best = cells<kClean, kEdge>(from + offset_[0], bits, seen);
@@ -535,6 +541,12 @@ class Direct {
       Best<T> best;
       for (int64_t r = 0; r < rows; ++r) {
         const auto of_row = [&](const S* from, int64_t tap) {
+          if constexpr (kStride == 1) {  // a cell that is no first of a window may be a last
+            if (tap == 0 || tap == along_.kernel - 1 || look_at_all_) {
+              return cells<kClean, kEdge>(from, edge.load[tap], seen);
+            }
+            return cells<false, kEdge>(from, edge.load[tap], seen);
+          }
           return cells<kClean, kEdge>(from, edge.load[tap], seen);
         };
         Best<T> next = along<kClean, kWinners, kEdge, kKernel>(x + offset_[r], edge, of_row);
@@ -554,7 +566,7 @@ class Direct {
   inline Best<T> along(const S* x, const Edge<T>& edge, const Cells& cells_at) const {
     Best<T> best;
     const int64_t kernel = kKernel ? kKernel : along_.kernel;
-    const int64_t dilation = kKernel ? 1 : along_.dilation;
+    const int64_t dilation = kKernel && kStride == 2 ? 1 : along_.dilation;
     const auto take = [&](Vec<T> next, int64_t tap) {
       if (tap == 0) {
         best.value = next;
@@ -564,9 +576,13 @@ class Direct {
       }
     };
     // an even and an odd tap are in the same two vectors
-    const int64_t at_once = dilation == 1 ? 2 : 1;
+    const int64_t at_once = kStride == 2 && dilation == 1 ? 2 : 1;
     for (int64_t tap = 0; tap < kernel; tap += at_once, x += at_once * dilation) {
       const Pair both = cells_at(x, tap);
+      if constexpr (kStride == 1) {
+        take(both.low, tap);
+        continue;
+      }
       take(every_second<0>(both.low, both.high, lanes), tap);
       if (at_once == 2 && tap + 1 < kernel) {
         take(every_second<1>(both.low, both.high, lanes), tap + 1);
@@ -581,9 +597,15 @@ class Direct {
       if constexpr (kEdge) return load_some<S, T>(at, inside, low_, readable_);
       return load_cells<S, T>(at);
     };
-    const Pair both{some(from, bits[0]), some(from + L, bits[1])};
-    if constexpr (kClean) seen.look(both.low, both.high);
-    return both;
+    if constexpr (kStride == 1) {
+      const Vec<T> one = some(from, bits[0]);
+      if constexpr (kClean) seen.look(one);
+      return {one, one};
+    } else {
+      const Pair both{some(from, bits[0]), some(from + L, bits[1])};
+      if constexpr (kClean) seen.look(both.low, both.high);
+      return both;
+    }
   }
 
   const Work& work_;
@@ -603,6 +625,7 @@ class Direct {
   Edge<T> cut_edges_[kMostEdges + 1];      // those of them where windows reach out of the row
   const Edge<T>* edge_ = nullptr;          // the first that counts in the row at hand
   bool readable_ = false;                  // the rows at hand, as whole vectors
+  bool look_at_all_ = false;               // cells of a window: the ends would not do
   int64_t count_rows_ = 1;                 // how many there are
   int64_t x_row_ = 0, y_row_ = 0;          // from one to the next
   int64_t y_end_ = 0;                      // of all outputs to be written, if they have no gaps
@@ -614,14 +637,8 @@ class Direct {
   bool signed_zeros_ = false;  // -0.0 was seen
 };
 
-template <class S, class T>
-int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  Direct<S, T> way(work, plan, end);
-  return write_all(way, work, plan, begin, end);
-}
-
 // Halves, as integers where they are in order.
-template <class S>
+template <class S, int kStride>
 class DirectHalves {
  public:
   DirectHalves(const Work& work, const Forward& plan, int64_t end)
@@ -638,14 +655,28 @@ class DirectHalves {
   }
 
  private:
-  Direct<S, int16_t> integers_;
-  Direct<S, float> floats_;
+  Direct<S, int16_t, kStride> integers_;
+  Direct<S, float, kStride> floats_;
 };
+
+template <class Way>
+void write_directly(const Work& work, const Forward& plan, int64_t begin, int64_t end) {
+  Way way(work, plan, end);
+  write_all(way, work, plan, begin, end);
+}
+
+template <class S, class T>
+int64_t direct(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
+  work.axis[work.axes - 1].stride == 1 ? write_directly<Direct<S, T, 1>>(work, plan, begin, end)
+                                       : write_directly<Direct<S, T, 2>>(work, plan, begin, end);
+  return 0;
+}
 
 template <class S>
 int64_t direct_halves(const Work& work, const Forward& plan, void*, int64_t begin, int64_t end) {
-  DirectHalves<S> way(work, plan, end);
-  return write_all(way, work, plan, begin, end);
+  work.axis[work.axes - 1].stride == 1 ? write_directly<DirectHalves<S, 1>>(work, plan, begin, end)
+                                       : write_directly<DirectHalves<S, 2>>(work, plan, begin, end);
+  return 0;
 }
 
 #endif

@@ -291,7 +291,8 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan) {
   const int lanes = 64 / element_bytes;
   Forward direct;
   const bool long_rows = 5 * work.axis[work.axes - 1].out >= 8 * lanes;
-  if (long_rows && make_direct(work, element_bytes, direct)) return false;
+  const bool two_apart = work.axis[work.axes - 1].stride == 2;
+  if (long_rows && two_apart && make_direct(work, element_bytes, direct)) return false;
   const bool gaps = element_bytes >= 4;  // outputs of other lanes can be brought together
   auto [begin, offset] = list_places<int64_t>(work);
   auto& stretches = plan.kept_stretches;
@@ -466,14 +467,26 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan) {
   const Axis& last = work.axis[work.axes - 1];
   const int64_t rows = work.cells / last.kernel;
   if (work.inner != 1 || last.x_step != 1 || last.y_step != 1 || far_away(work) ||
-      last.stride != 2 || last.kernel > kMostRowTaps || rows > kMostRows ||
-      (last.kernel - 1) * last.dilation > 64 / element_bytes || work.cells > kDirectCells) {
+      last.stride > 2 || last.kernel > kMostRowTaps || rows > kMostRows ||
+      (last.kernel - 1) * last.dilation > 64 / element_bytes ||
+      (last.stride == 2 && work.cells > kDirectCells)) {
     return false;
   }
-  cut_first(work, element_bytes, plan);
   const auto vectors = static_cast<double>(ceil_div(last.out * element_bytes, 64));
-  plan.cost = outputs_of(work) / static_cast<double>(last.out) *
-              (4 + 0.8 * vectors * static_cast<double>(work.cells));
+  const auto taps = static_cast<double>(work.cells);
+  const double rows_of_outputs = outputs_of(work) / static_cast<double>(last.out);
+  if (last.stride == 1) {
+    // By tiles neighbours share what is best of the cells that they share; but they take passes.
+    // (Nanoseconds on Zen 5, of some thousand geometries; half of what is said of halves.)
+    double passes = 0;  // over all outputs
+    for (int a = 0; a < work.axes; ++a) passes += static_cast<double>(work.axis[a].kernel);
+    passes *= (work.winners ? 0.65 : 0.36) + (work.axes > 2 ? 0.2 : 0);
+    const double by_tiles =
+        25 + rows_of_outputs * vectors * passes + (0.03 + 0.045 * element_bytes) * cells_of(work);
+    if (rows_of_outputs * vectors * (2.5 + 0.7 * taps) > by_tiles) return false;
+  }
+  cut_first(work, element_bytes, plan);
+  plan.cost = rows_of_outputs * (4 + 0.8 * vectors * taps);
   return true;
 }
 
