@@ -493,7 +493,7 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan) {
 namespace {
 
 // Whether narrow rows take less than stretches of planes do; or, in larger windows and volumes,
-// fill most of their vectors. The cycles were measured on planes of 7x7 to 28x28.
+// fill enough of their vectors. The cycles were measured on planes of 7x7 to 28x28.
 bool worth_keeping_rows(const Work& work, int64_t lanes) {
   const Axis& rows = work.axis[work.axes - 2];
   const Axis& along = work.axis[work.axes - 1];
@@ -501,7 +501,8 @@ bool worth_keeping_rows(const Work& work, int64_t lanes) {
   const int64_t vectors = ceil_div(along.out, lanes);
   const bool gaps = lanes > 16 && along.stride > 1;  // which no stretch has
   if (work.axes > 2 || work.cells > kStretchCells || gaps) {
-    return 10 * along.out >= (gaps ? 2 * work.axes - 2 : 6) * vectors * lanes;
+    const int64_t filled = gaps ? 2 * work.axes - 2 : vectors == 1 ? 3 : 6;  // tenths
+    return 10 * along.out >= filled * vectors * lanes;
   }
   const int64_t kept = rows.n * (5 + 2 * along.kernel * vectors);
   const int64_t folded = rows.out * vectors * (4 + 2 * rows.kernel);
