@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kDirectCells = 32;       // of a window that is folded without a tile
 constexpr double kDirectBytes = 64 << 10;  // of the input in a share of work
+constexpr double kFromFarther = 8 << 20;   // bytes of the input, which a core's own cache has not
 constexpr double kLeastLineRows = 32;      // the same: two rows more are read than are written
 constexpr int64_t kLeastAcross = 32;       // bytes of a run of inner cells
 constexpr size_t kMostKept = 64 << 10;     // bytes of the best of rows, in a share of work
@@ -476,14 +477,22 @@ bool make_direct(const Work& work, int element_bytes, Forward& plan) {
   const auto taps = static_cast<double>(work.cells);
   const double rows_of_outputs = outputs_of(work) / static_cast<double>(last.out);
   if (last.stride == 1) {
-    // By tiles neighbours share what is best of the cells that they share; but they take passes.
-    // (Nanoseconds on Zen 5, of some thousand geometries; half of what is said of halves.)
+    // By tiles neighbours share what is best of the cells that they share; but they take passes,
+    // and of volumes they repeat much. (Nanoseconds on Zen 5, of some thousand geometries; half of
+    // what is said of halves.)
     double passes = 0;  // over all outputs
-    for (int a = 0; a < work.axes; ++a) passes += static_cast<double>(work.axis[a].kernel);
-    passes *= (work.winners ? 0.65 : 0.36) + (work.axes > 2 ? 0.2 : 0);
-    const double by_tiles =
-        25 + rows_of_outputs * vectors * passes + (0.03 + 0.045 * element_bytes) * cells_of(work);
-    if (rows_of_outputs * vectors * (2.5 + 0.7 * taps) > by_tiles) return false;
+    bool apart = false;
+    for (int a = 0; a < work.axes; ++a) {
+      passes += static_cast<double>(work.axis[a].kernel);
+      apart |= work.axis[a].stride > 1;
+    }
+    const double pass = (work.winners ? 0.83 : 0.45) + (work.axes > 2 ? 0.12 : 0);
+    const double tap = work.winners ? 0.87 : 0.72, more = element_bytes == 1 ? 3 : 1.3;
+    const double cell = (0.03 + 0.04 * element_bytes) * (work.axes > 2 && apart ? 2 : 1);
+    double by_tiles = cell * cells_of(work) + rows_of_outputs * vectors * pass * passes;
+    const double all = element_bytes * cells_of(work) * static_cast<double>(work.outer_count);
+    if (all > kFromFarther) by_tiles *= 1.3;  // they do not ask for cells ahead
+    if (rows_of_outputs * (2 + vectors * (more + tap * taps)) > by_tiles) return false;
   }
   cut_first(work, element_bytes, plan);
   plan.cost = rows_of_outputs * (4 + 0.8 * vectors * taps);
