@@ -964,7 +964,7 @@ bool make_pieces(const Work& given, int lanes, BackwardPlan& plan) {
   list_offsets(work, plan);
   keep_allowed(work, outputs, plan);
   plan.scratch = 64;
-  plan.cost = 14 + 3.5 * static_cast<double>(plan.pieces);
+  plan.cost = 8 + 3.3 * static_cast<double>(plan.pieces);
   return true;
 }
 

@@ -629,7 +629,9 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
     plan.scratch += carved(plan.scatter_all, element_bytes) + carved(plan.scatter_row, 4);
   }
   const double all = cells_of(work), outputs = outputs_of(work);
-  if (plan.gather) {  // a vector at a time
+  if (plan.spread) {
+    plan.cost = 0.05 * element_bytes * all;
+  } else if (plan.gather) {  // a vector at a time
     const Axis& row = work.axis[work.axes - 1];
     const double rows = outputs / static_cast<double>(row.out);
     const auto vectors = static_cast<double>(ceil_div(row.out, lanes));
