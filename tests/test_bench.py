@@ -377,6 +377,7 @@ def test_what_the_native_kernels_slow_down_is_listed():
     assert f"0.25x forward of {cases[2].name}: {cases[2].dtype} {cases[2].shape}" in text
     assert text.index(f"of {cases[2].name}") < text.index(f"of {cases[1].name}")
     assert f"of {cases[0].name}" not in text
+    assert f"| {cases[0].name}: {cases[0]} | forward |" in report.markdown(Results({}, rows))
     assert found_of("any shape / the numpy engine", rows).figure == 0.25
 
 

@@ -2,8 +2,7 @@
 //
 // Here too, small windows and small outer cells have ways of their own, straight from the user's
 // arrays (columns.h, pieces.h, line.h, gather_across.h, pairs_across.h, pairs.h, scatter_rows.h,
-// listed.h);
-// everything else goes by tiles (gradient.h).
+// listed.h); everything else goes by tiles (gradient.h).
 
 #include "columns.h"
 #include "gather_across.h"

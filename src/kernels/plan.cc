@@ -126,7 +126,7 @@ void list_tap_places(const Work& work, BackwardPlan& plan) {
     weight *= along.kernel;
     if (!work.padded) continue;
     std::vector<uint32_t> least, most;
-    std::tie(list.free_from[a], list.free_to[a]) = windows_inside(along);
+    std::tie(list.inside_from[a], list.inside_to[a]) = windows_inside(along);
     for (int64_t o = 0; o < along.out; ++o) {
       const int64_t start = o * along.stride - along.before, behind = along.n - 1 - start;
       int64_t first = start < 0 ? ceil_div(-start, along.dilation) : 0;

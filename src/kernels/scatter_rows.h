@@ -1,5 +1,6 @@
 // Backward of large outer cells with large windows: each dy is added to the cell of dx that won its
-// window, row by row of the outputs. Where sums are what dx holds, they are made in it.
+// window, row by row of the outputs. Where sums are what dx holds, they are made in it. Which cell
+// that is, AVX-512 looks up (`TapList`) for winners of one byte; all others divide.
 #pragma once
 
 #include <cmath>
@@ -36,32 +37,32 @@ bool find_listed_places(const Places& places, const uint8_t* winners, int64_t ro
     begin +=
         static_cast<uint32_t>(places.axis[a].first) * static_cast<uint32_t>(places.axis[a].step);
   }
-  const int64_t free_from = list.free_from[last] - along.output;
-  const int64_t free_to = list.free_to[last] - along.output;
+  const int64_t inside_from = list.inside_from[last] - along.output;
+  const int64_t inside_to = list.inside_to[last] - along.output;
   __mmask16 wrong = 0;
   __mmask64 outside = 0;
   for (int64_t r = 0; r < rows; ++r, winners += count, target += count) {
     uint32_t least_before = 0, most_before = 0;
-    bool free = true;
+    bool row_inside = true;
     for (int a = 0; a < last && padded; ++a) {
       const int64_t o = places.axis[a].output + (a == last - 1 ? r : 0);
       least_before |= list.least[a][o];
       most_before |= list.most[a][o];
-      free &= o >= list.free_from[a] && o < list.free_to[a];
+      row_inside &= o >= list.inside_from[a] && o < list.inside_to[a];
     }
     const __m512i least = _mm512_set1_epi32(static_cast<int>(least_before));
     const __m512i most = _mm512_set1_epi32(static_cast<int>(most_before));
     __m512i window = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(begin)), steps);
-    const auto some = [&](int64_t i, __m128i bytes, uint64_t lanes) {
+    const auto vector = [&](int64_t i, __m128i bytes, uint64_t those) {  // those: bits of taps
       const __m512i winner = _mm512_cvtepu8_epi32(bytes);
       wrong |= _mm512_cmpge_epu32_mask(winner, cells);
-      if (padded && !(free && i >= free_from && i + L <= free_to)) {
+      if (padded && !(row_inside && i >= inside_from && i + L <= inside_to)) {
         const __m512i tap = entries<kPairs>(taps, winner);
         const int64_t o = along.output + i;  // there are as many more as a vector reads
         const __m512i lo = _mm512_or_si512(_mm512_loadu_si512(list.least[last] + o), least);
         const __m512i hi = _mm512_or_si512(_mm512_loadu_si512(list.most[last] + o), most);
         const __mmask64 other = _mm512_cmplt_epu8_mask(tap, lo) | _mm512_cmpgt_epu8_mask(tap, hi);
-        outside |= other & lanes;
+        outside |= other & those;
       }
       __m512i at = _mm512_add_epi32(window, entries<kPairs>(place, winner));
       if (!places.all) {
@@ -73,11 +74,11 @@ bool find_listed_places(const Places& places, const uint8_t* winners, int64_t ro
     };
     int64_t i = 0;
     for (; i + L <= count; i += L) {
-      some(i, _mm_loadu_si128(reinterpret_cast<const __m128i*>(winners + i)), ~uint64_t{0});
+      vector(i, _mm_loadu_si128(reinterpret_cast<const __m128i*>(winners + i)), ~uint64_t{0});
     }
     if (i < count) {
       const auto left = static_cast<__mmask16>(bits_between(0, count - i));
-      some(i, _mm_maskz_loadu_epi8(left, winners + i), bits_between(0, 4 * (count - i)));
+      vector(i, _mm_maskz_loadu_epi8(left, winners + i), bits_between(0, 4 * (count - i)));
     }
     if (last > 0) {
       const PlacesAlong& row = places.axis[last - 1];
@@ -190,7 +191,7 @@ class ScatterBand {
     }
   }
 
-  // The rows of the tile from `row` on, whose first row is `begin`.
+  // So many rows of the tile, which begins at row `begin` of dx, from its row `row` on.
   void begin(const Walk& walk, int64_t begin, int64_t row, int64_t count) {
     const Axis& along = work_.axis[0];
     set_inside(0, begin);
@@ -283,9 +284,7 @@ class ScatterBand {
     T* const values = row_;
     int32_t* const target = target_;
     const int64_t count = count_;
-    for (int64_t i = 0; i < count; ++i) {
-      values[i] = target[i] < 0 ? T{} : values[i];
-    }
+    for (int64_t i = 0; i < count; ++i) values[i] = target[i] < 0 ? T{} : values[i];
     const int32_t from = places_.from, spread = work_.axis[0].x_step < 16 ? 0 : 15;
     for (int32_t i = 0; i < static_cast<int32_t>(count); ++i) {
       const int32_t out = target[i] >> 31;
@@ -349,7 +348,7 @@ class ScatterBand {
   int64_t rows_ = 0, in_row_ = 0, count_ = 0;  // of outputs
   int64_t output_[kMostAxes] = {};
   bool is_first_ = false, is_last_ = false, more_ = false;
-  bool winners_run_, dy_runs_;  // rows of outputs lie one behind the other
+  bool winners_run_, dy_runs_;  // their rows lie one behind the other
 };
 
 // Adds runs of outputs, some of them side by side: neighbouring windows often have the same winner,

@@ -70,7 +70,7 @@ struct TapList {
   uint32_t taps[kTapsListed];  // along the axes, a byte for each
   // The first and last tap inside the input, as such bytes, of each output along an axis.
   const uint32_t *least[kMostAxes], *most[kMostAxes];
-  int64_t free_from[kMostAxes], free_to[kMostAxes];  // outputs all whose taps are
+  int64_t inside_from[kMostAxes], inside_to[kMostAxes];  // outputs all whose taps are
 };
 struct Places {
   int axes;

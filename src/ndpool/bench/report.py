@@ -99,7 +99,8 @@ def _table(results: Results) -> list[str]:
     lines = [_cells(titles), _cells(["---", "---", *["---:"] * (len(titles) - 2)])]
     for row in results.rows:
         ratios = (_ratio(row.ratios.get(peer.name)) for peer in peers)
-        lines.append(_cells([row.case, row.task, _milliseconds(row), *ratios, _percent(row.share)]))
+        case = f"{row.case}: {drawn(row.case)}" if row.group in DRAWN else row.case
+        lines.append(_cells([case, row.task, _milliseconds(row), *ratios, _percent(row.share)]))
     lines += ["", _MEANS, "", *(f"- {mean}" for mean in _means(results))]
     return lines + [f"- {figure}" for figure in _special(results)]
 
