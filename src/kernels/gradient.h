@@ -340,6 +340,10 @@ class Scatter {
   void add(const Walk& walk, const uint16_t* target, T* to) const {
     if (dense_) return add_all<1>(walk.y, target, to);
     fill(to, T{}, cells_);
+    if (plan_.found_run > 0 && by_rows(work_)) {  // dy has gaps, or other steps than the winners
+      bring_together(0, walk.y, row_);
+      return add_some<1>(target, row_, plan_.found_run, plan_.found_run, to);
+    }
     int64_t start[kMostAxes];
     axis(walk, 0, walk.y + walk.inner * work_.inner_y_step, walk.winners + walk.inner, start, to);
   }
@@ -397,6 +401,19 @@ class Scatter {
         add_some<kCount>(target + i, values + i, count, some, to);
       }
     }
+  }
+
+  // The dy of an outer cell from axis a on, to where they lie side by side. Returns what is behind.
+  NDPOOL_RECURSIVE T* bring_together(int a, int64_t from, T* to) const {
+    const Axis& along = work_.axis[a];
+    if (a == work_.axes - 1) {
+      copy_strided(to, static_cast<const S*>(work_.source) + from, along.y_step, along.out);
+      return to + along.out;
+    }
+    for (int64_t o = 0; o < along.out; ++o, from += along.y_step) {
+      to = bring_together(a + 1, from, to);
+    }
+    return to;
   }
 
   // `some` outputs of each of kCount outer cells, which are `count` apart. Four targets are a load.
