@@ -98,6 +98,11 @@ struct FreeAligned {
   void operator()(char* p) const { ::operator delete(p, std::align_val_t(64)); }
 };
 
+// How many items a kernel is quickest with side by side.
+int64_t taken_at_once(const Forward& plan) { return plan.table.together; }
+int64_t taken_at_once(const Backward& plan) { return std::max(plan.together, plan.table.together); }
+int64_t taken_at_once(const Sums&) { return 1; }
+
 // Run `kernel` over all items, on as many threads as the bytes to move are worth.
 template <class Kernel, class Plan>
 int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
@@ -118,19 +123,23 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   if (bytes >= kAlone) released.emplace();
   if (threads == 1) return kernel(work, plan, scratch.get(), 0, plan.items);
 
-  // Shares are small enough that a thread that was held up does not hold up the rest, and
-  // neighbours in memory. Of errors that were found the least place counts.
-  const int64_t share = std::max<int64_t>(1, plan.items / (threads * 8));
-  std::atomic<int64_t> next{0}, first_bad{0};
+  // Shares are small enough that a thread that was held up does not hold up the rest; but items
+  // that the kernel takes at once stay together, or it takes each for itself. Of errors that were
+  // found the least place counts.
+  int64_t group = taken_at_once(plan);
+  while (group > 1 && plan.items < 2 * threads * group) group /= 2;
+  const int64_t share = ceil_div(std::max<int64_t>(1, plan.items / (threads * 8)), group) * group;
+  Shares shares(plan.items, share, threads);
+  std::atomic<int64_t> first_bad{0};
   const auto take = [&](int64_t number) {
     char* own = scratch.get() + each * number;
-    for (int64_t begin; (begin = next.fetch_add(share)) < plan.items;) {
-      const int64_t bad = kernel(work, plan, own, begin, std::min(begin + share, plan.items));
-      if (!bad) continue;
+    shares.take(number, [&](int64_t begin, int64_t end) {
+      const int64_t bad = kernel(work, plan, own, begin, end);
+      if (!bad) return;
       int64_t seen = first_bad.load();
       while ((seen == 0 || bad < seen) && !first_bad.compare_exchange_weak(seen, bad)) {
       }
-    }
+    });
   };
   const auto crew = std::make_shared<Crew>(take);
   Helpers::get().call(crew, threads - 1);

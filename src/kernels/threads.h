@@ -52,6 +52,40 @@ class Patience {
   Clock::time_point crowded_until_{};
 };
 
+// The items of one call, in shares. Each thread has a part of its own: in call after call it gets
+// the same cells, which are still in its core's cache, and not in another's. Who is ready with it
+// takes of the others' parts.
+class Shares {
+ public:
+  Shares(int64_t items, int64_t share, int64_t threads)
+      : share_(share), threads_(threads), parts_(new Part[threads]) {
+    const int64_t shares = (items - 1) / share + 1;
+    for (int64_t t = 0; t < threads; ++t) {
+      parts_[t].next = shares * t / threads * share;
+      parts_[t].end = std::min(items, shares * (t + 1) / threads * share);
+    }
+  }
+
+  // Calls work(begin, end) for each share that this thread gets.
+  template <class Work>
+  void take(int64_t thread, const Work& work) {
+    for (int64_t i = 0; i < threads_; ++i) {
+      Part& part = parts_[(thread + i) % threads_];
+      for (int64_t begin; (begin = part.next.fetch_add(share_)) < part.end;) {
+        work(begin, std::min(begin + share_, part.end));
+      }
+    }
+  }
+
+ private:
+  struct alignas(64) Part {  // in a line of the cache for itself
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  const int64_t share_, threads_;
+  const std::unique_ptr<Part[]> parts_;
+};
+
 // Those who work on one call. A helper that gets its first processor time when all is done is not
 // waited for: other libraries' threads may spin on that processor for milliseconds. It finds the
 // door closed and touches nothing of the call.

@@ -159,8 +159,9 @@ struct Stretches {
 
 // Where each output of as many outer cells, one behind the other, has its window.
 struct Lookup {
-  int64_t together, cells, outputs;  // such outer cells; of the input and outputs in each
-  const int32_t* begin;  // of each output: its window's first cell, from the first outer cell on
+  int64_t together = 1;    // such outer cells
+  int64_t cells, outputs;  // of the input and outputs in each
+  const int32_t* begin;    // of each output: its window's first cell, from the first outer cell on
   // forward: see gathered.h
   const int64_t* offset;   // of each cell of a window
   const int32_t* edge;     // of each vector: -1 if all cells are inside; else its masks' number
@@ -242,7 +243,7 @@ struct Backward {
   const TapList* tap_list;   // of those, unless null
   bool in_columns;           // see make_scatter_columns
   int dense_from;            // then: the axis from which on cells of dx lie side by side
-  int64_t together;          // outer cells side by side, 1 to kTogether; a power of 2
+  int64_t together = 1;      // outer cells side by side, 1 to kTogether; a power of 2
   int64_t halo[kMostAxes];   // outputs before a tile's first that reach into it
   int64_t first[kMostAxes];  // the first class position that holds a cell of the input
   int64_t combinations;      // of classes over all axes, row-major

@@ -12,7 +12,8 @@ PAGE = "benchmark.md"
 _ABOUT = """# Benchmark
 
 Written by `ndpool bench --docs docs`. All peers take turns in one process, on the same arrays, and
-only those whose results are equal are timed; each figure is the median of its turns.
+only those whose results are equal are timed. A time is the median of its turns, a ratio the median
+of the ratios in the rounds of turns: what slows the machine for a second is on both sides of it.
 """
 
 

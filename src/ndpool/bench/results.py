@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import exp, log
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from .peers import OWN, REFERENCE
@@ -18,24 +20,27 @@ OURS = REFERENCE.name
 
 @dataclass(slots=True)
 class Row:
-    """One task of one case: the peers' median seconds for one call, or why there are none."""
+    """One task of one case: what the peers needed, round by round, or why there is nothing."""
 
     case: str
     group: str
     task: str
     moved: int  # bytes that must be read or written
-    seconds: dict[str, float] = field(default_factory=dict)
-    samples: dict[str, int] = field(default_factory=dict)  # how many the median is of
+    samples: dict[str, list[float]] = field(default_factory=dict)  # seconds of one call
     refused: dict[str, str] = field(default_factory=dict)  # peers that failed or disagreed
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Each peer's time for one call: the median of its samples."""
+        return {name: median(samples) for name, samples in self.samples.items()}
 
     @property
     def ratios(self) -> dict[str, float]:
         """Each other peer's time over ndpool's: above 1 ndpool is faster."""
-        ours = self.seconds.get(OURS)
-        if ours is None:
+        if OURS not in self.samples:
             return {}
-        others = (name for name in self.seconds if name not in (OURS, COPY, COPY_NEW))
-        return {name: self.seconds[name] / ours for name in others}
+        others = (name for name in self.samples if name not in (OURS, COPY, COPY_NEW))
+        return {name: times_as_long(self.samples[name], self.samples[OURS]) for name in others}
 
     @property
     def best(self) -> str | None:
@@ -46,9 +51,9 @@ class Row:
     @property
     def share(self) -> float | None:
         """The share of copy bandwidth: how much of ndpool's time a copy of as many bytes takes."""
-        if OURS not in self.seconds or COPY not in self.seconds:
+        if OURS not in self.samples or COPY not in self.samples:
             return None
-        return self.seconds[COPY] / self.seconds[OURS]
+        return times_as_long(self.samples[COPY], self.samples[OURS])
 
 
 @dataclass(slots=True)
@@ -101,6 +106,18 @@ class Results:
         found = json.loads(path.read_text(encoding="utf-8"))
         rows = [Row(**row) for row in found["rows"]]
         return Results(found["machine"], rows, Special(**found["special"]))
+
+
+def times_as_long(one: Sequence[float], other: Sequence[float]) -> float:
+    """How many times as long as the other one takes: the median over the rounds both were in.
+
+    What slows a machine for seconds slows all turns of a round; of two medians, one may be of the
+    slow rounds and the other not.
+
+    >>> times_as_long([2, 20, 30], [1, 10, 10, 1, 1])
+    2.0
+    """
+    return median(a / b for a, b in zip(one, other, strict=False))
 
 
 def geometric_mean(values: list[float]) -> float:

@@ -2,7 +2,8 @@
 
 A turn is: wait until the process is quiet (the peers before may still spin), one untimed call if
 calls are short, then as many calls as fill a few hundredths of a second, whose mean is one sample.
-Turns go round until each peer has used its budget; the median of its samples is its time. A call
+Turns go round until each peer has used its budget; the median of its samples is its time, and how
+many times as long one takes as another is the median over the rounds that both were in. A call
 that takes many times the budget is repeated once, as the first may have paid for fresh memory, or,
 if it takes seconds, not at all. Cases that are compared with each other take their turns in the
 same rounds: a machine can be twice as fast a minute later.
@@ -17,7 +18,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from math import prod
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -60,9 +60,7 @@ def measure(
                 _take_turns([one for _, runners in prepared for one in runners.values()], budget)
             for row, runners in prepared:
                 for name, runner in runners.items():
-                    samples = runner.samples or [runner.estimate]
-                    row.seconds[name] = median(samples)
-                    row.samples[name] = len(samples)
+                    row.samples[name] = runner.samples or [runner.estimate]
                 yield row
 
 

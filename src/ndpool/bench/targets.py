@@ -12,7 +12,7 @@ from math import prod
 from .case import BACKWARD, FORWARD, INDICES, Case
 from .cases import CASES, TINY
 from .random_cases import LAYERS
-from .results import OURS, Results, Row, geometric_mean
+from .results import OURS, Results, Row, geometric_mean, times_as_long
 
 _RIVALS = ("torch", "onnxruntime", "openvino", "jax")
 _NUMPY, _ONE_THREAD = "ndpool-numpy", "ndpool-1-thread"
@@ -65,7 +65,7 @@ def findings(results: Results) -> Iterator[tuple[Target, Finding | None]]:
 def _rows(results: Results, *tasks: str) -> Iterator[tuple[Row, Case]]:
     """The rows of the table's cases that ndpool has a time in."""
     for row in results.rows:
-        if row.task in tasks and row.case in _BY_NAME and OURS in row.seconds:
+        if row.task in tasks and row.case in _BY_NAME and OURS in row.samples:
             yield row, _BY_NAME[row.case]
 
 
@@ -119,11 +119,7 @@ def _widest_window(results: Results) -> Figures:
     rows = {c.kernel[0]: row for row, c in _rows(results, INDICES) if c.group == "window"}
     if not {3, 63} <= set(rows):
         return []
-    return [_named(rows[63].seconds[OURS] / rows[3].seconds[OURS], rows[63])]
-
-
-def _bytes_a_second(row: Row) -> float:
-    return row.moved / row.seconds[OURS]
+    return [_named(times_as_long(rows[63].samples[OURS], rows[3].samples[OURS]), rows[63])]
 
 
 def _compared(
@@ -133,10 +129,15 @@ def _compared(
     rows = [pair for pair in _rows(results, FORWARD, INDICES, BACKWARD) if pair[1].group == group]
     bases = {(row.task, case.kernel, case.stride): row for row, case in rows if base(case)}
     return [
-        _named(_bytes_a_second(row) / _bytes_a_second(bases[key]), row)
+        _named(_speed_ratio(row, bases[key]), row)
         for row, case in rows
         if other(case) and (key := (row.task, case.kernel, case.stride)) in bases
     ]
+
+
+def _speed_ratio(row: Row, base: Row) -> float:
+    """Bytes a second of the one over those of the other."""
+    return row.moved / base.moved * times_as_long(base.samples[OURS], row.samples[OURS])
 
 
 def _of_dtype(dtype: str) -> Callable[[Results], Figures]:
