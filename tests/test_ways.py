@@ -45,19 +45,19 @@ WAYS = {  # name: shape, words
     ),
     "a line of channels": ((2, 21, 34, 3), {**SAME, "axes": (1, 2)}),
     "stretches with gaps": ((4, 3, 13, 14), {"kernel_size": (3, 2), "stride": 2}),
-    "picked from two rows at a time": ((4, 3, 13, 14), {"kernel_size": 3, "stride": 2}),
-    "picked from two rows at a time, padded": ((4, 3, 12, 13), OVERLAPPING),
+    "picked from two rows at a time": ((1, 3, 13, 14), {"kernel_size": 3, "stride": 2}),
+    "picked from two rows at a time, padded": ((1, 3, 12, 13), OVERLAPPING),
     "picked from two rows, and a last one that is cut off": (
-        (4, 3, 11, 14),
+        (1, 3, 11, 14),
         {"kernel_size": 3, "stride": 2, "ceil_mode": True},
     ),
-    "gathered from small outer cells": ((7, 5, 7, 5), {"kernel_size": 3, "stride": (2, 3)}),
+    "gathered from small outer cells": ((1, 3, 7, 5), {"kernel_size": 3, "stride": (2, 3)}),
     "gathered from small outer cells, padded": (
-        (5, 9, 6, 7),
+        (1, 3, 6, 7),
         {"kernel_size": 5, "stride": (2, 3), "padding": 2, "ceil_mode": True},
     ),
     "gathered from volumes, some rows apart": (
-        (3, 5, 9, 4, 4),
+        (1, 3, 9, 4, 4),
         {"kernel_size": 3, "stride": (2, 3, 3), "padding": (0, 1, 1), "axes": (2, 3, 4)},
     ),
     "gathered from shares of a large outer cell": (
@@ -91,7 +91,7 @@ WAYS = {  # name: shape, words
         {"kernel_size": 3, "stride": 3, "ceil_mode": True},
     ),
     "picked from four vectors": ((3, 2, 1001), {"kernel_size": 4, "ceil_mode": True, "axes": -1}),
-    "picked from four vectors of planes": ((3, 2, 9, 77), {"kernel_size": 4, "stride": (2, 4)}),
+    "picked from four vectors of planes": ((1, 3, 9, 77), {"kernel_size": 4, "stride": (2, 4)}),
     "stretches with ever more padding": (
         (3, 6, 5),
         {"kernel_size": 4, "stride": 1, "padding": 2, "axes": PLANES},
@@ -126,6 +126,31 @@ WAYS = {  # name: shape, words
     "beside each other, several outputs": (
         (2, 19, 5, 5),
         {"kernel_size": 3, "stride": 2, "padding": 1},
+    ),
+    "transposed": ((9, 15, 7, 7), {"kernel_size": 5, "stride": 2, "padding": 2}),
+    "transposed, fewer cells than lanes": (
+        (2, 70, 3, 4),
+        {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0)},
+    ),
+    "transposed, some rows at a time": (
+        (66, 63, 41),
+        {"kernel_size": 5, "stride": 3, "axes": PLANES},
+    ),
+    "transposed, outputs for several vectors": (
+        (130, 9, 29),
+        {"kernel_size": 4, "stride": 1, "padding": 2, "axes": PLANES},
+    ),
+    "transposed volumes": (
+        (3, 22, 4, 8, 4),
+        {"kernel_size": 3, "stride": 2, "padding": (1, 0, 0), "ceil_mode": True, "axes": (2, 3, 4)},
+    ),
+    "transposed rows, dilated": (
+        (131, 175),
+        {"kernel_size": 9, "stride": 4, "dilation": 2, "padding": 8, "axes": 1},
+    ),
+    "transposed, an axis of windows of one cell": (
+        (65, 6, 11, 10),
+        {"kernel_size": (1, 4, 5), "stride": (2, 3, 3), "axes": (1, 2, 3)},
     ),
     "beside each other, of one long axis": ((37, 100), {"kernel_size": 100, "axes": 1}),
     "beside each other, nearly as many cells as a byte counts": (

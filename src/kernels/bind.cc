@@ -39,6 +39,7 @@ extern const SumKernels kernels_avx2_sums, kernels_avx512_sums;
 namespace {
 
 constexpr int64_t kBytesPerThread = 1 << 18;  // below, waking a thread costs more than it gains
+constexpr double kTimePerThread = 12e3;       // nanoseconds; the same
 constexpr int64_t kMostScratch = 2 << 20;     // of all threads, with what their stacks take
 constexpr int64_t kStack = 48 << 10;          // of one, as far as it is used
 constexpr int64_t kNearScratch = 8 << 10;     // on the stack
@@ -103,7 +104,14 @@ int64_t taken_at_once(const Forward& plan) { return plan.table.together; }
 int64_t taken_at_once(const Backward& plan) { return std::max(plan.together, plan.table.together); }
 int64_t taken_at_once(const Sums&) { return 1; }
 
-// Run `kernel` over all items, on as many threads as the bytes to move are worth.
+// About how many nanoseconds it takes, or 0 where there is no estimate.
+template <class Plan>
+double estimated_time(const Work& work, const Plan& plan) {
+  return plan.cost * static_cast<double>(work.outer_count);
+}
+double estimated_time(const Work&, const Sums&) { return 0; }
+
+// Run `kernel` over all items, on as many threads as it is worth.
 template <class Kernel, class Plan>
 int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   if (plan.items == 0) return 0;
@@ -114,8 +122,10 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   const auto each = static_cast<int64_t>((plan.scratch + 4095) / 4096 * 4096);
   // The stacks of eight threads count: of more that need little else, they would be most of it.
   const int64_t fit = std::max((kMostScratch - 8 * kStack) / each, kMostScratch / (each + kStack));
-  const int64_t threads = std::max<int64_t>(
-      1, std::min({int64_t{most_threads.load()}, fit, bytes / kBytesPerThread, plan.items}));
+  const int64_t worth = std::max(bytes / kBytesPerThread,
+                                 static_cast<int64_t>(estimated_time(work, plan) / kTimePerThread));
+  const int64_t threads =
+      std::max<int64_t>(1, std::min({int64_t{most_threads.load()}, fit, worth, plan.items}));
   const auto all = static_cast<size_t>(each * threads);
   std::unique_ptr<char, FreeAligned> scratch(
       static_cast<char*>(::operator new(all, std::align_val_t(64))));
@@ -127,7 +137,7 @@ int64_t run(Kernel kernel, const Work& work, const Plan& plan, int64_t bytes) {
   // that the kernel takes at once stay together, or it takes each for itself. Of errors that were
   // found the least place counts.
   int64_t group = taken_at_once(plan);
-  while (group > 1 && plan.items < 2 * threads * group) group /= 2;
+  while (group > 1 && plan.items < threads * group) group /= 2;
   const int64_t share = ceil_div(std::max<int64_t>(1, plan.items / (threads * 8)), group) * group;
   Shares shares(plan.items, share, threads);
   std::atomic<int64_t> first_bad{0};
@@ -495,12 +505,23 @@ class Pooling {
     } else if (make_runs(work, 1, plan)) {
       way.kernel = kernels.runs[kind];
     }
-    const double cost = way.kept ? way.kept->cost : plan.cost;
-    if (cost > 0 && kernels.gathered[kind] && gathers_sooner(work, cost)) {
+    double cost = way.kept ? way.kept->cost : plan.cost;
+    if (cost > 0 && kernels.gathered[kind] && way.kernel != kernels.narrow[kind] &&
+        gathers_sooner(work, cost)) {
       if (auto gathered = gathered_plan(work, kind)) {
         way.kept = gathered;
         way.kernel = kernels.gathered[kind];
+        cost = gathered_cost(work);
       }
+    }
+    Forward other;
+    if (cost > 0 && kernels.transposed[kind] &&
+        make_transposed(work, stored_bytes(kind), kernels.vector_bytes / stored_bytes(kind),
+                        most_threads.load(), other) &&
+        other.cost < cost) {
+      way.kept = nullptr;
+      way.plan = other;
+      way.kernel = kernels.transposed[kind];
     }
     return way;
   }

@@ -44,6 +44,8 @@ constexpr double kFarthestGathered = 1 << 26;  // cells of an outer cell, or to 
 constexpr int64_t kMostTogether = 1 << 24;     // cells of such as go together
 constexpr int64_t kFewGathered = 256;          // outputs, of which a vector not full is little
 
+constexpr double kTransposedBytes = 128 << 10;  // of the input at a time
+
 constexpr int64_t kLeastSliding = 10;       // cells of a window
 constexpr int64_t kMostSlidingVectors = 8;  // of a window along a row, to slide
 
@@ -62,6 +64,15 @@ constexpr int64_t kMostLineSums = 64 << 10;   // bytes of a row whose sums are k
 constexpr double kPieceCells = 4096;          // of an outer cell whose windows do not overlap
 constexpr int64_t kMostPieceCells = 1 << 15;  // the same, where it cannot be split
 constexpr int64_t kNoTap = 255;               // of a cell that is in no window
+
+// AMD's cores (Zen 4) gather a lane in more than twice the time that Intel's take.
+bool slow_gathers() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amd");
+#else
+  return false;
+#endif
+}
 
 // Shares of work that need no tile: some rows of the first axis each.
 template <class Plan>
@@ -559,7 +570,17 @@ bool make_narrow(const Work& work, int element_bytes, int stored_bytes, Forward&
   }
   plan.cut[0].tiles = ceil_div(work.axis[0].out, plan.cut[0].tile);
   count_items(work, plan);
-  return plan.scratch <= kMostKept;
+  if (plan.scratch > kMostKept) return false;
+  // rows of the input, each folded along itself; then rows of outputs
+  double before = cells_of(work) / static_cast<double>(last.n), behind = 1;
+  plan.cost = 20 + before * (1 + 0.45 * static_cast<double>(last.kernel * vectors));
+  for (int a = work.axes - 2; a >= 0; --a) {
+    before /= static_cast<double>(work.axis[a].n);
+    behind *= static_cast<double>(work.axis[a].out);
+    plan.cost +=
+        before * behind * (2.1 + 0.31 * static_cast<double>(work.axis[a].kernel * vectors));
+  }
+  return true;
 }
 
 // Measured on rows of 7 to 16000 cells: windows of two cells, and 8-byte cells in planes, gain
@@ -673,9 +694,12 @@ void repeat(std::vector<T>& listed, const Lookup& table, int64_t step) {
 
 }  // namespace
 
+double gathered_cost(const Work& work) {
+  static const double lanes_at_once = slow_gathers() ? 7 : 16;
+  return outputs_of(work) * (6 + 2.8 * static_cast<double>(work.cells)) / lanes_at_once;
+}
 bool gathers_sooner(const Work& work, double cost) {
-  const double each = (6 + 2.8 * static_cast<double>(work.cells)) / 16;
-  return outputs_of(work) * each < kClearlyLess * cost;
+  return gathered_cost(work) < kClearlyLess * cost;
 }
 
 bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan) {
@@ -733,6 +757,63 @@ bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan) {
   table.edge = plan.kept_edge.data();
   table.inside = plan.kept_lanes.data();
   table.first = plan.kept_first.data();
+  return true;
+}
+
+bool make_transposed(const Work& work, int element_bytes, int lanes, int threads, Forward& plan) {
+  if (4 * work.outer_count < lanes || work.inner != 1 || work.winner_bytes != 1 ||
+      work.cells == 1 || dense_from(work) > 0 || run_of_winners(work) == 0 || far_away(work) ||
+      !have_cells(work)) {
+    return false;
+  }
+  const Axis& first = work.axis[0];
+  double row = 1;
+  for (int a = 1; a < work.axes; ++a) row *= static_cast<double>(work.axis[a].n);
+  const int64_t span = (first.kernel - 1) * first.dilation + 1;
+  const double fit = kTransposedBytes / (row * lanes * element_bytes);  // rows
+  if (fit < static_cast<double>(std::min(span, first.n))) return false;
+  const int64_t most = (static_cast<int64_t>(fit) - span) / first.stride + 1;
+  const int64_t bands = ceil_div(first.out, std::max<int64_t>(1, most));
+  plan.band = ceil_div(first.out, bands);
+  const int64_t rows = std::min(first.n, (plan.band - 1) * first.stride + span);
+  leave_whole(work, plan);
+  plan.tile_cells = rows * static_cast<int64_t>(row);
+  int64_t before = plan.tile_cells, behind = 1;
+  double windows = 0, taps = 0;  // along an axis
+  plan.buffer = 0;
+  for (int a = work.axes - 1; a >= 0; --a) {
+    const Axis& along = work.axis[a];
+    before /= a > 0 ? along.n : rows;
+    behind *= a > 0 ? along.out : plan.band;
+    plan.buffer = std::max(plan.buffer, before * behind);
+    windows += static_cast<double>(before * behind);
+    taps += static_cast<double>(before * behind * along.kernel);
+  }
+  plan.buffer += lanes;  // the outputs, which come last, are read by whole vectors
+  if (static_cast<double>(plan.buffer * lanes * element_bytes) > kTransposedBytes) return false;
+  plan.table.together = lanes;
+  plan.scratch = carved(plan.tile_cells * lanes, element_bytes) +
+                 4 * carved(plan.buffer * lanes, element_bytes);
+  // Nanoseconds for a block of the input, of the outputs, for a window and a tap along an axis: in
+  // relation to those of the other plans, which are too low for vectors of 32 bytes.
+  struct Costs {
+    double in, out, window, tap;
+  };
+  const Costs each = lanes * element_bytes == 64 ? element_bytes >= 4 ? Costs{1.6, 2.3, 0.23, 0.31}
+                                                                      : Costs{3.4, 3.3, 0.4, 0.3}
+                     : element_bytes >= 4        ? Costs{0.65, 0.9, 0.1, 0.2}
+                                                 : Costs{1.1, 1.5, 0.1, 0.2};
+  const auto blocks = [&](int64_t cells) { return static_cast<double>(ceil_div(cells, lanes)); };
+  const double band = each.in * blocks(plan.tile_cells) + each.out * blocks(behind) +
+                      (each.window * windows + each.tap * taps) / lanes;
+  plan.cost = 3 + static_cast<double>(bands) * band;
+  // lanes that are left idle, and threads
+  const auto outers = static_cast<double>(work.outer_count);
+  const double bytes = (cells_of(work) + outputs_of(work)) * element_bytes;
+  const double at_once = lanes * (bytes * outers < kWorthThreads ? 1 : threads);
+  plan.cost *= std::ceil(outers / at_once) * at_once / outers;
+  if (bytes * outers > kFromFarther) plan.cost += 0.025 * bytes;
+  if (work.past_cache) plan.cost /= kClearlyLess;  // no result goes around it
   return true;
 }
 

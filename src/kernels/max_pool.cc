@@ -2,8 +2,8 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, picked.h, gathered.h, shifts.h, stacked.h, strips.h, sliding.h); everything
-// else goes by tiles (fold.h).
+// direct.h, narrow.h, picked.h, gathered.h, shifts.h, stacked.h, strips.h, sliding.h,
+// transposed.h); everything else goes by tiles (fold.h).
 
 #include "across.h"
 #include "beside.h"
@@ -19,6 +19,7 @@
 #include "stacked.h"
 #include "stretches.h"
 #include "strips.h"
+#include "transposed.h"
 
 #ifndef NDPOOL_ISA
 #error "NDPOOL_ISA names the instruction set, as in kernels_avx2"
@@ -138,6 +139,15 @@ const Kernels NDPOOL_ISA = {
 #else
     {},
     {},
+    {},
+#endif
+#if defined(__AVX2__)
+    {transposed<uint8_t, uint8_t>, transposed<int8_t, int8_t>, transposed<uint8_t, uint8_t>,
+     transposed<int16_t, int16_t>, transposed<uint16_t, uint16_t>, transposed<int32_t, int32_t>,
+     NDPOOL_SELDOM_USED(transposed<uint32_t, uint32_t>), transposed<int64_t, int64_t>,
+     NDPOOL_SELDOM_USED(transposed<uint64_t, uint64_t>), transposed<Half, int16_t>,
+     transposed<Brain, int16_t>, transposed<float, float>, transposed<double, double>},
+#else
     {},
 #endif
     &NDPOOL_TABLE(NDPOOL_ISA, _backward),

@@ -75,8 +75,12 @@ bool make_stretches(const Work& work, int element_bytes, ForwardPlan& plan);
 bool in_one_run(const Work& work);
 // For windows that share little, of elements of 4 bytes or more. False for others.
 bool make_gathered(const Work& work, int element_bytes, ForwardPlan& plan);
+double gathered_cost(const Work& work);
 // Whether that takes clearly less than a plan of this cost.
 bool gathers_sooner(const Work& work, double cost);
+// For many outer cells of neighbouring cells, as many side by side as there are lanes. False for
+// others.
+bool make_transposed(const Work& work, int element_bytes, int lanes, int threads, Forward& plan);
 // For windows with an output for each cell of small outer cells, in arrays without gaps. False for
 // others.
 bool make_shifts(const Work& work, int stored_bytes, ForwardPlan& plan);

@@ -214,7 +214,7 @@ struct Forward {
   bool folded;                   // the last pass has nothing left to do but to write
   bool clipped;                  // slots of the first axis outside the input are passed over
   int banded;                    // so many passes go over a band of rows before the next
-  int64_t band, band_cells;      // rows of it; cells at most
+  int64_t band, band_cells;      // rows of it (of transposed cells: of outputs); cells at most
   int64_t ends;                  // of a block of running maxima, times vectors
   int64_t tile_cells, tile_out;  // cells of the input and outputs in a tile
   int64_t buffer;                // cells of the largest intermediate
@@ -306,7 +306,7 @@ struct Kernels {
       runs[kKinds], stacked[kKinds];
   // null where vectors are shorter than 32 bytes; some of them where they are shorter than 64
   ForwardKernel shifts[kKinds], strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
-      direct[kKinds], narrow[kKinds], picked[kKinds], gathered[kKinds];
+      direct[kKinds], narrow[kKinds], picked[kKinds], gathered[kKinds], transposed[kKinds];
   const BackwardKernels* backward;
 };
 
