@@ -39,7 +39,7 @@ extern const SumKernels kernels_avx2_sums, kernels_avx512_sums;
 namespace {
 
 constexpr int64_t kBytesPerThread = 1 << 18;  // below, waking a thread costs more than it gains
-constexpr double kTimePerThread = 12e3;       // nanoseconds; the same
+constexpr double kTimePerThread = 9e3;        // nanoseconds; the same
 constexpr int64_t kMostScratch = 2 << 20;     // of all threads, with what their stacks take
 constexpr int64_t kStack = 48 << 10;          // of one, as far as it is used
 constexpr int64_t kNearScratch = 8 << 10;     // on the stack

@@ -185,7 +185,7 @@ bool make_beside(const Work& work, int element_bytes, int64_t taps, Forward& pla
   }
   leave_whole(work, plan);
   plan.scratch = 64;
-  plan.cost = 4 + 0.2 * static_cast<double>(all);
+  plan.cost = (slow_gathers() ? 1.7 : 1) * (4 + 0.2 * static_cast<double>(all));
   return true;
 }
 
