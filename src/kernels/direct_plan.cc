@@ -35,8 +35,9 @@ constexpr int64_t kShiftedRow = 24;          // cells of 4 bytes, where an axis 
 constexpr double kStretchedCells = 1 << 15;  // of such an outer cell
 constexpr int64_t kMostStretches = 2048;
 
-// Costs of ways that gathering may take the place of are nanoseconds of one processor (Granite
-// Rapids, with 16 lanes), measured on some hundred geometries; another's will be in some relation.
+// Costs are about the nanoseconds that Granite Rapids takes, with 16 lanes, found on hundreds to
+// thousands of geometries; those that were found on another processor (Zen 4 or Zen 5) are scaled
+// to where the ways change places there. What counts is their relation.
 constexpr double kClearlyLess = 0.7, kLess = 0.85;
 constexpr double kWorthThreads = 1 << 19;      // bytes
 constexpr double kMostGathered = 1 << 17;      // outputs of an outer cell, or masks of its edges

@@ -36,7 +36,7 @@ struct BackwardPlan : Backward {
 // The tiles of all threads together stay under the 2 MiB that a call may need besides its results.
 bool make_forward(const Work& work, int element_bytes, int threads, ForwardPlan& plan);
 // For small windows over rows of neighbouring cells, that are folded without a tile. False for
-// others.
+// others, and where tiles are estimated to be sooner.
 bool make_direct(const Work& work, int element_bytes, Forward& plan);
 // For windows that share rows of two vectors of cells at most, in arrays whose cells take
 // `stored_bytes`. False where others are faster.

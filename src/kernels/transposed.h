@@ -11,6 +11,7 @@
 namespace ndpool {
 namespace {
 
+#if defined(NDPOOL_AVX512)
 // Parts of 16 bytes: part i of vector k becomes part k of vector i.
 template <class V>
 inline void transpose_parts(V& a, V& b, V& c, V& d) {
@@ -22,6 +23,7 @@ inline void transpose_parts(V& a, V& b, V& c, V& d) {
   c = (V)_mm512_shuffle_i32x4(first, second, 0xdd);
   d = (V)_mm512_shuffle_i32x4(third, fourth, 0xdd);
 }
+#endif
 
 // Lane i of vector k becomes lane k of vector i.
 template <class T>
@@ -55,9 +57,9 @@ inline void transpose(Vec<T> (&rows)[kLanes<T>]) {
   }
 }
 
-// Outer cells that go side by side.
+// Where an outer cell begins.
 template <class S>
-struct Neighbours {
+struct OuterCell {
   const S* x;
   S* y;
   uint8_t* winners;
@@ -82,7 +84,7 @@ class Transposed {
 
   // So many outer cells, as many as there are lanes at most; behind them, the next ones lie so many
   // cells of the input and outputs ahead. False where halves are not in order.
-  bool write(const Neighbours<S>* outer, int64_t count, int64_t next_x, int64_t next_y) {
+  bool write(const OuterCell<S>* outer, int64_t count, int64_t next_x, int64_t next_y) {
     for (int64_t lane = 0; lane < L; ++lane) {  // the last one more than once
       outer_[lane] = outer[least(lane, count - 1)];
     }
@@ -286,7 +288,7 @@ class Transposed {
   int64_t count_ = 0;  // of outer cells
   int64_t x_ahead_ = 0, y_ahead_ = 0;
   int64_t from_ = 0, to_ = 0;  // the rows that are here
-  Neighbours<S> outer_[L];
+  OuterCell<S> outer_[L];
 };
 
 // Halves are compared as integers, T, and where they are not in order, as floats.
@@ -300,7 +302,7 @@ int64_t transposed(const Work& work, const Forward& plan, void* scratch, int64_t
   Transposed<S, Exact> exact(work, plan, same);
   Walk walk(work, plan, begin);
   for (int64_t item = begin; item < end; item += L) {
-    Neighbours<S> outer[L];
+    OuterCell<S> outer[L];
     const int64_t count = least(L, end - item), x = walk.x, y = walk.y;
     for (int64_t i = 0; i < count; ++i, walk.next(work, plan)) {
       outer[i] = {static_cast<const S*>(work.source) + walk.x,
