@@ -83,15 +83,17 @@ def _named(value: float, row: Row) -> tuple[float, str]:
     return value, f"{row.case}, {row.task}"
 
 
-def _against_torch(task: str, longer_than: float = 0.0) -> Callable[[Results], Figures]:
-    def figures(results: Results) -> Figures:
-        return [
-            _named(row.ratios["torch"], row)
-            for row in _float32(results, task)
-            if "torch" in row.ratios and row.seconds["torch"] > longer_than
-        ]
+def _ratios(rows: Iterable[Row], peer: str, longer_than: float = 0.0) -> Figures:
+    """That peer's time over ndpool's, where it is known and the peer's is longer."""
+    return [
+        _named(row.ratios[peer], row)
+        for row in rows
+        if peer in row.ratios and row.seconds[peer] > longer_than
+    ]
 
-    return figures
+
+def _against_torch(task: str, longer_than: float = 0.0) -> Callable[[Results], Figures]:
+    return lambda results: _ratios(_float32(results, task), "torch", longer_than)
 
 
 def _against_the_best(results: Results) -> Figures:
@@ -165,25 +167,20 @@ def _tiny(against: str | None) -> Callable[[Results], Figures]:
 
 def _threads(place: str) -> Callable[[Results], Figures]:
     def figures(results: Results) -> Figures:
-        return [
-            _named(row.ratios[_ONE_THREAD], row)
-            for row, case in _rows(results, FORWARD, INDICES, BACKWARD)
-            if _ONE_THREAD in row.ratios and case.name.endswith(f" {place}")
-        ]
+        rows = _rows(results, FORWARD, INDICES, BACKWARD)
+        return _ratios((row for row, case in rows if case.name.endswith(f" {place}")), _ONE_THREAD)
 
     return figures
 
 
 def _against_numpy(results: Results) -> Figures:
-    return [_named(row.ratios[_NUMPY], row) for row in results.rows if _NUMPY in row.ratios]
+    return _ratios(results.rows, _NUMPY)
 
 
 def _any_layer(task: str) -> Callable[[Results], Figures]:
-    return lambda results: [
-        _named(row.ratios["torch"], row)
-        for row in results.rows
-        if row.group == LAYERS and row.task == task and "torch" in row.ratios
-    ]
+    return lambda results: _ratios(
+        (row for row in results.rows if row.group == LAYERS and row.task == task), "torch"
+    )
 
 
 def _mean_and_each(
