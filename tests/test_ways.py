@@ -127,6 +127,22 @@ WAYS = {  # name: shape, words
         (2, 19, 5, 5),
         {"kernel_size": 3, "stride": 2, "padding": 1},
     ),
+    "many outer cells, listed": ((7, 5, 7, 5), {"kernel_size": 3, "stride": (2, 3)}),
+    "many outer cells, padded": (
+        (5, 9, 6, 7),
+        {"kernel_size": 5, "stride": (2, 3), "padding": 2, "ceil_mode": True},
+    ),
+    "many volumes, some rows apart": (
+        (3, 5, 9, 4, 4),
+        {"kernel_size": 3, "stride": (2, 3, 3), "padding": (0, 1, 1), "axes": (2, 3, 4)},
+    ),
+    "many planes of two rows at a time": ((4, 3, 13, 14), {"kernel_size": 3, "stride": 2}),
+    "many planes of two rows at a time, padded": ((4, 3, 12, 13), OVERLAPPING),
+    "many planes whose last row is cut off": (
+        (4, 3, 11, 14),
+        {"kernel_size": 3, "stride": 2, "ceil_mode": True},
+    ),
+    "many planes of four vectors": ((3, 2, 9, 77), {"kernel_size": 4, "stride": (2, 4)}),
     "transposed": ((9, 15, 7, 7), {"kernel_size": 5, "stride": 2, "padding": 2}),
     "transposed, fewer cells than lanes": (
         (2, 70, 3, 4),

@@ -130,10 +130,7 @@ class Stacked {
   // The outputs from o on and before `end`.
   template <bool kClean, bool kWinners>
   void windows(int64_t o, int64_t end, int64_t y, int64_t winner) const {
-    const int64_t span = (along_.kernel - 1) * along_.dilation;
-    const int64_t whole = ceil_div(along_.before, along_.stride);
-    const int64_t room = along_.n - 1 - span + along_.before;
-    const int64_t behind = room < 0 ? 0 : room / along_.stride + 1;
+    const auto [whole, behind] = windows_inside(along_);
     T values[kBlock] = {}, others[kBlock] = {};
     Number numbers[kBlock] = {}, other_numbers[kBlock] = {};
     while (o < end) {

@@ -26,6 +26,12 @@ inline std::pair<int64_t, int64_t> taps_inside(const Axis& along, int64_t start)
           along.kernel - (over > 0 ? ceil_div(over, along.dilation) : 0)};
 }
 
+// The windows, from the first on and before the second, that lie inside the input as a whole.
+inline std::pair<int64_t, int64_t> windows_inside(const Axis& along) {
+  const int64_t room = along.n - (along.kernel - 1) * along.dilation + along.before;
+  return {ceil_div(along.before, along.stride), room > 0 ? ceil_div(room, along.stride) : 0};
+}
+
 // The windows, from the first on and before the second, that reach cells [begin, end) of an axis.
 inline std::pair<int64_t, int64_t> windows_reaching(const Axis& along, int64_t begin, int64_t end) {
   const int64_t before = begin + along.before - (along.kernel - 1) * along.dilation;

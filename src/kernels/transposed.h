@@ -187,9 +187,7 @@ class Transposed {
   template <bool kClean, bool kWinners, bool kFirst, int kKernel>
   void axis(const Axis& along, const Run& run, int now, int next) const {
     const int64_t cell = run.behind * L, step = along.dilation * cell;
-    const int64_t whole = ceil_div(along.before, along.stride);
-    const int64_t room = along.n - 1 - (along.kernel - 1) * along.dilation + along.before;
-    const int64_t inside = room < 0 ? 0 : room / along.stride + 1;  // before it, from `whole` on
+    const auto [whole, behind] = windows_inside(along);
     T* to = values_[next];
     Number* to_number = numbers_[next];
     for (int64_t p = 0; p < run.before; ++p) {
@@ -212,8 +210,8 @@ class Transposed {
         }
       };
       for (int64_t o = run.o; o < run.end;) {
-        if (o >= whole && o < inside) {
-          const int64_t count = least(run.end, inside) - o;
+        if (o >= whole && o < behind) {
+          const int64_t count = least(run.end, behind) - o;
           windows(std::integral_constant<int, kKernel>{}, o, count, 0, along.kernel);
           o += count;
         } else {
