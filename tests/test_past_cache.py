@@ -30,6 +30,10 @@ CASES = {  # name: shape, dtype, words
     "pairs of rows apart": ((50, 61, 7, 871), "float32", {**OVERLAPPING, "axes": (1, 3)}),
     "a line": ((61, 331, 457), "float32", SAME),
     "a line in panels": ((5, 101, 29003), "float64", SAME),
+    "a line of integers": ((61, 331, 457), "int32", SAME),
+    "a line of bytes": ((501, 150, 257), "uint8", {"kernel_size": 5, "stride": 1, "padding": 2}),
+    "a line of small planes": ((24001, 13, 29), "int64", SAME),
+    "a line of volumes": ((301, 9, 61, 131), "int16", {**SAME, "axes": (1, 2, 3)}),
     "a line of channels": ((40, 41, 57, 130), "float32", {**SAME, "axes": (1, 2)}),
     "channels last": ((40, 61, 57, 130), "float32", {**OVERLAPPING, "axes": (1, 2)}),
     # whose channels are whole lines of the cache

@@ -44,6 +44,27 @@ WAYS = {  # name: shape, words
         {**SAME, "dilation": 2, "padding": 2, "axes": PLANES},
     ),
     "a line of channels": ((2, 21, 34, 3), {**SAME, "axes": (1, 2)}),
+    "a line of windows of 2x2": (
+        (7, 30, 28),
+        {"kernel_size": 2, "stride": 1, "padding": ((0, 1), (1, 0)), "axes": PLANES},
+    ),
+    "a line of windows of two in a row": (
+        (7, 13, 29),
+        {"kernel_size": (5, 2), "stride": 1, "padding": (2, (0, 1)), "axes": PLANES},
+    ),
+    "a line of windows of four in a row": (
+        (7, 13, 29),
+        {"kernel_size": (3, 4), "stride": 1, "padding": (1, (1, 2)), "axes": PLANES},
+    ),
+    "a line of windows of 5x5": (
+        (5, 20, 31),
+        {"kernel_size": 5, "stride": 1, "padding": 2, "axes": PLANES},
+    ),
+    "a line of one axis": ((2, 3, 700), {**SAME, "axes": 2}),
+    "a line of one axis, five in a row": (
+        (6, 331),
+        {"kernel_size": 5, "stride": 1, "padding": 2, "axes": 1},
+    ),
     "stretches with gaps": ((4, 3, 13, 14), {"kernel_size": (3, 2), "stride": 2}),
     "picked from two rows at a time": ((1, 3, 13, 14), {"kernel_size": 3, "stride": 2}),
     "picked from two rows at a time, padded": ((1, 3, 12, 13), OVERLAPPING),

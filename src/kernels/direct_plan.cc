@@ -56,7 +56,6 @@ constexpr double kMostPicked = 0.36;    // cells one by one, of each
 constexpr double kMostHalvesPicked = 0.3;
 constexpr int64_t kStackedBytes = 8 << 10;  // of such rows at a time
 
-constexpr int64_t kMostLineTaps = 128;
 constexpr double kTinyLine = 25;              // cells of an outer cell
 constexpr int64_t kLineCopied = 2048;         // cells of a line at a time, and those around them
 constexpr size_t kMostLineBytes = 256 << 10;  // of such copies
@@ -1064,7 +1063,8 @@ bool make_line(const Work& work, int element_bytes, int lanes, int threads, Back
   // four for each cell. Measured on planes of 7x7 to 112x112: 3x3 gains, 5x5 does not (but bytes).
   const bool one_tile = cells_of(work) * element_bytes <= kMostTileBytes / (2 * kTogether);
   const int most = !one_tile ? 16 : element_bytes == 2 ? 3 : 5;
-  if (4 * work.cells > most * lanes || work.cells > kMostLineTaps) return false;
+  const int64_t most_taps = one_tile ? 32 : kMostLineTaps;
+  if (4 * work.cells > most * lanes || work.cells > most_taps) return false;
   std::vector<int64_t> offsets{0}, winners{0};
   int64_t step = work.inner, run = work.inner;
   for (int a = work.axes - 1, weight = 1; a >= 0; --a) {

@@ -246,6 +246,93 @@ class SquareCells {
   const int64_t cell_, row_;  // how far the next is
 };
 
+// The taps on such a line where windows have rows of kSize cells next to each other, for integers:
+// all rows of taps first, for each of kSize columns, and then the sum of the columns. So a vector
+// of dy is loaded once for a row of taps. (That is another order of additions, and the same sum.)
+// kRows: how many rows, or 0, for any.
+template <class T, int kSize, int kRows>
+class TapColumns {
+ public:
+  explicit TapColumns(const Taps& taps) : rows_(kRows ? kRows : taps.taps / kSize) {
+    for (int64_t a = 0; a < rows_; ++a) {
+      offset_[a] = taps.offset[a * kSize];
+      for (int b = 0; b < kSize; ++b) wanted_[a][b] = Lanes<T>(taps.winner[a * kSize + b]);
+    }
+  }
+
+  // Writes the cells from `lo` to `hi`, as long as nothing is asked for that lies behind `end`;
+  // where the others begin. kAround: the cache.
+  template <bool kFar, bool kAround>
+  int64_t write(T* dx, const T* dy, const uint8_t* winners, int64_t lo, int64_t hi,
+                int64_t end) const {
+    const TapColumns own = *this;  // which dx is known not to be
+    const int64_t reach = own.offset_[own.rows() - 1] + 2 * L;
+    hi = least(hi, end - reach + 1);
+    if (lo >= hi) return lo;
+    const auto sums = [=, &own](int64_t at) __attribute__((always_inline)) {
+      return own.sums(dy + at, winners + at);
+    };
+    Sums here = sums(lo);
+    if constexpr (kAround) {  // first what is of a line of the cache that has others as well
+      static_assert(L * sizeof(T) == kLineOfCache);
+      const int64_t before = (-address(dx + lo) & (kLineOfCache - 1)) / int64_t{sizeof(T)};
+      if (const int64_t count = least(before, hi - lo); count > 0) {
+        store_some(dx + lo, joined(here, sums(lo + L)), first_bits(count));
+        lo += count;
+        here = sums(lo);
+      }
+    }
+    for (; lo + L <= hi; lo += L) {
+      if constexpr (kFar) {
+        ask_for_cells<L, false, T>(address(dy + lo));
+        if constexpr (!kAround) ask_for_cells<L, true, T>(address(dx + lo));
+        ask_for_winners<L, T>(winners + lo);
+      }
+      const Sums next = sums(lo + L);
+      const Vec<T> cells = joined(here, next);
+      kAround ? put_sums_around<T, T>(dx + lo, cells) : store(dx + lo, cells);
+      here = next;
+    }
+    if (lo < hi) store_some(dx + lo, joined(here, sums(lo + L)), first_bits(hi - lo));
+    return hi;
+  }
+
+ private:
+  static constexpr int64_t L = kLanes<T>;
+  struct Sums {
+    Vec<T> of[kSize];
+  };
+
+  int64_t rows() const { return kRows ? kRows : rows_; }
+
+  __attribute__((always_inline)) inline Sums sums(const T* dy, const uint8_t* winners) const {
+    Sums all{};
+    for (int64_t a = 0; a < rows(); ++a) {
+      const auto values = in_register(load(dy + offset_[a]));
+      const auto won = in_register(Lanes<T>::bytes(winners + offset_[a]));
+      for (int b = 0; b < kSize; ++b) {
+        all.of[b] = wanted_[a][b].add_where_equal(won, values, all.of[b]);
+      }
+    }
+    return all;
+  }
+
+  static inline Vec<T> joined(const Sums& here, const Sums& next) {
+    return joined(here, next, std::make_integer_sequence<int, kSize - 1>{});
+  }
+  template <int... kBefore>
+  static inline Vec<T> joined(const Sums& here, const Sums& next,
+                              std::integer_sequence<int, kBefore...>) {
+    return (here.of[0] + ... +
+            shifted_lanes<kBefore + 1, T>(here.of[kBefore + 1], next.of[kBefore + 1]));
+  }
+
+  static constexpr int kMostRows = kRows ? kRows : kMostLineTaps / kSize;
+  const int64_t rows_;
+  int64_t offset_[kMostRows];
+  Lanes<T> wanted_[kMostRows][kSize];
+};
+
 template <class S, class T>
 class Line {
  public:
@@ -268,6 +355,8 @@ class Line {
     const auto three = [&](int a) { return work.axis[a].kernel == 3; };
     square_ = work.axes > 1 && three(work.axes - 1) && three(work.axes - 2) &&
               (work.axes == 2 || std::is_same_v<S, T>);
+    const bool one_apart = taps_.taps > 1 && taps_.offset[1] - taps_.offset[0] == 1;
+    columns_ = one_apart ? work.axis[work.axes - 1].kernel : 0;
     for (int a = 0; a < work.axes; ++a) cells_ *= work.axis[a].n;
     far_ = cells_ * static_cast<int64_t>(sizeof(S)) > kFarLine;
   }
@@ -287,8 +376,12 @@ class Line {
         }
         line_block<T>(dx_ + at, dy_ + at, winners_ + at, taps_);
       };
+      if constexpr (std::is_same_v<S, T> && std::is_integral_v<T>) {
+        // with few registers, squares are as soon done, where they are possible
+        if (columns_ && (kManyRegisters || sizeof(T) == 1 || !square_)) i = by_columns(lo, hi);
+      }
       if constexpr (kManyRegisters) {
-        if (square_) i = by_square_cells(lo, hi);
+        if (square_ && i == lo) i = by_square_cells(lo, hi);
       }
       if (square_ && i == lo) i = by_squares(lo, hi);
       for (; i + kBlock<T> <= hi; i += kBlock<T>) block(i);
@@ -325,6 +418,34 @@ class Line {
     };
     far_ ? write(std::true_type{}) : write(std::false_type{});
     return lo + cells * cell;
+  }
+
+  // All of those cells but some at the end of the line; where the others begin.
+  int64_t by_columns(int64_t lo, int64_t hi) const {
+    const bool square = columns_ * columns_ == taps_.taps;
+    switch (columns_) {
+      case 2: return square ? by_columns<2, 2>(lo, hi) : by_columns<2, 0>(lo, hi);
+      case 3: return square ? by_columns<3, 3>(lo, hi) : by_columns<3, 0>(lo, hi);
+      case 4: return by_columns<4, 0>(lo, hi);
+      case 5: return by_columns<5, 0>(lo, hi);
+      default: return lo;
+    }
+  }
+  template <int kSize, int kRows>
+  int64_t by_columns(int64_t lo, int64_t hi) const {
+    if constexpr ((kSize - 1) * sizeof(T) > kMostShifted) {
+      return lo;
+    } else {
+      const TapColumns<T, kSize, kRows> columns(taps_);
+      const auto write = [&](auto far, auto is_around) {
+        return columns.template write<far(), is_around()>(dx_, dy_, winners_, lo, hi, cells_);
+      };
+      constexpr std::true_type yes;
+      constexpr std::false_type no;
+      constexpr std::bool_constant<kVectorBytes == kLineOfCache> around;  // in halves, it is slower
+      if (past_cache_) return write(yes, around);
+      return far_ ? write(yes, no) : write(no, no);
+    }
   }
 
   // As many of those cells as are whole rows; where the others begin.
@@ -381,6 +502,7 @@ class Line {
   S* const dx_;
   int64_t cells_;               // of the line
   bool far_;                    // it is not in the cache
+  int64_t columns_;             // cells in a row of a window, if they are neighbours
   bool square_;                 // 3x3 cells along the last two axes, and sums can be kept in dx
   const int64_t first_, last_;  // from a cell to the first and the last of its windows
   const int64_t copied_;        // cells of dy and winners at a time, where they have to be

@@ -245,6 +245,31 @@ std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis,
   return allowed;
 }
 
+// The edges that windows reach over along some axes, row-major; `inside`: beside those found so
+// far, what cells are not beyond each.
+static std::vector<uint8_t> list_edges(const Work& work, int from_axis, int to_axis,
+                                       std::vector<uint32_t>& inside) {
+  const auto all = static_cast<uint32_t>((uint64_t{1} << work.cells) - 1);
+  std::vector<uint8_t> edges{0};
+  for (int a = from_axis; a < to_axis; ++a) {
+    std::vector<uint8_t> along, further;
+    const size_t before = inside.size();
+    for (const uint32_t cells : list_allowed(work, a, a + 1)) {
+      const auto known =
+          std::find(inside.begin() + static_cast<int64_t>(before), inside.end(), cells);
+      const auto edge = known - inside.begin();
+      if (cells != all && known == inside.end()) inside.push_back(cells);
+      along.push_back(static_cast<uint8_t>(cells == all ? 0 : 1U << edge));
+    }
+    further.reserve(edges.size() * along.size());
+    for (const uint8_t so_far : edges) {
+      for (const uint8_t edge : along) further.push_back(so_far | edge);
+    }
+    edges = std::move(further);
+  }
+  return edges;
+}
+
 void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan) {
   bool others_cut = plan.inner_tiles > 1;  // than the first axis
   for (int a = 1; a < work.axes; ++a) others_cut |= plan.cut[a].tiles > 1;
@@ -254,23 +279,34 @@ void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan) {
     outputs /= work.axis[0].out;
     // Where there are two axes only, rows do better by themselves.
     if (work.axes < 3 || outputs > kMostAllowed || work.axis[0].out > kMostAllowed) return;
-    plan.kept_first_allowed = list_allowed(work, 0, 1);
-    plan.first_allowed = plan.kept_first_allowed.data();
   }
-  const std::vector<uint32_t> allowed = list_allowed(work, whole ? 0 : 1, work.axes);
-  const auto keep = [&](auto& kept) {
-    kept.reserve(allowed.size() * static_cast<size_t>(work.inner));
-    for (const uint32_t bits : allowed) {
-      using Bits = typename std::decay_t<decltype(kept)>::value_type;
-      kept.insert(kept.end(), static_cast<size_t>(work.inner), static_cast<Bits>(bits));
+  const int from = whole ? 0 : 1;
+  const auto keep = [&work](const auto& of_outputs, auto& kept) {
+    kept.reserve(of_outputs.size() * static_cast<size_t>(work.inner));
+    for (const auto bits : of_outputs) {
+      kept.insert(kept.end(), static_cast<size_t>(work.inner), bits);
     }
     return kept.data();
   };
-  if (work.cells <= 16) {
-    plan.few_allowed = keep(plan.kept_few_allowed);
-  } else {
-    plan.allowed = keep(plan.kept_allowed);
+  std::vector<uint32_t> inside;
+  const std::vector<uint8_t> edges = list_edges(work, from, work.axes, inside);
+  if (!whole) plan.kept_first_edges = list_edges(work, 0, 1, inside);
+  if (inside.size() <= 8) {
+    plan.edges.of_output = keep(edges, plan.kept_edges);
+    if (!whole) plan.edges.of_first = plan.kept_first_edges.data();
+    for (size_t edge = 0; edge < inside.size(); ++edge) {
+      for (int64_t cell = 0; cell < work.cells; ++cell) {
+        const bool beyond = !(inside[edge] >> cell & 1);
+        plan.edges.beyond[cell] |= static_cast<uint8_t>(beyond << edge);
+      }
+    }
+    return;
   }
+  if (!whole) {
+    plan.kept_first_allowed = list_allowed(work, 0, 1);
+    plan.first_allowed = plan.kept_first_allowed.data();
+  }
+  plan.allowed = keep(list_allowed(work, from, work.axes), plan.kept_allowed);
 }
 
 int64_t run_of_winners(const Work& work) {
@@ -602,7 +638,7 @@ bool make_backward(const Work& work, int element_bytes, int lanes, int threads,
   }
   if (plan.inner_tiles > 1 || (plan.gather && !work.padded)) plan.found_run = 0;
   if (plan.gather && run > 0) keep_allowed(work, run, plan);
-  if (plan.allowed || plan.few_allowed) plan.found_run = 0;
+  if (plan.allowed || plan.edges.of_output) plan.found_run = 0;
   if (plan.found_run) list_windows(work, plan);
   // cells of several tiles are counted in 16 bits
   const auto fit = [&](int64_t together) {

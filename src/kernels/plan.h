@@ -24,7 +24,7 @@ struct BackwardPlan : Backward {
   std::list<std::vector<uint8_t>> kept_inside;
   std::list<std::vector<uint16_t>> kept_windows;
   std::vector<uint32_t> kept_allowed, kept_first_allowed;
-  std::vector<uint16_t> kept_few_allowed;
+  std::vector<uint8_t> kept_edges, kept_first_edges;
   std::vector<Piece> kept_pieces;
   std::vector<Taps> combinations_kept;
   std::vector<int32_t> kept_begin, kept_places, kept_reach;

@@ -471,6 +471,29 @@ inline Vec<Winner<T>> widen_winners(const uint8_t* from) {
   }
 }
 
+#if defined(__AVX2__)
+// The bytes of a table of 16 that the lowest four bits of each lane count; zero where the highest
+// bit is set.
+class ByteTable {
+ public:
+  explicit ByteTable(const uint8_t* bytes) {
+    for (int i = 0; i < kVectorBytes; i += 16) {
+      std::memcpy(reinterpret_cast<char*>(&table_) + i, bytes, 16);
+    }
+  }
+  Vec<uint8_t> operator[](Vec<uint8_t> at) const {
+#if defined(NDPOOL_AVX512)
+    return (Vec<uint8_t>)_mm512_shuffle_epi8((__m512i)table_, (__m512i)at);
+#else
+    return (Vec<uint8_t>)_mm256_shuffle_epi8((__m256i)table_, (__m256i)at);
+#endif
+  }
+
+ private:
+  Vec<uint8_t> table_;
+};
+#endif
+
 // Each lane of `bits` by as much as that of `by`; nothing is left from its width on.
 inline Vec<uint32_t> shifted_right(Vec<uint32_t> bits, Vec<uint32_t> by) {
 #if defined(NDPOOL_AVX512)
@@ -480,22 +503,6 @@ inline Vec<uint32_t> shifted_right(Vec<uint32_t> bits, Vec<uint32_t> by) {
 #else
   for (int lane = 0; lane < kLanes<uint32_t>; ++lane) {
     bits[lane] = by[lane] < 32 ? bits[lane] >> by[lane] : 0;
-  }
-  return bits;
-#endif
-}
-
-inline Vec<uint16_t> shifted_right(Vec<uint16_t> bits, Vec<uint16_t> by) {
-#if defined(NDPOOL_AVX512)
-  return (Vec<uint16_t>)_mm512_srlv_epi16((__m512i)bits, (__m512i)by);
-#elif defined(__AVX2__)
-  const auto pairs = (Vec<uint32_t>)bits, by_pairs = (Vec<uint32_t>)by;
-  const Vec<uint32_t> low = shifted_right(pairs & 0xffffu, by_pairs & 0xffffu);
-  const Vec<uint32_t> high = shifted_right(pairs >> 16, by_pairs >> 16);
-  return (Vec<uint16_t>)(high << 16 | low);
-#else
-  for (int lane = 0; lane < kLanes<uint16_t>; ++lane) {
-    bits[lane] = static_cast<uint16_t>(by[lane] < 16 ? bits[lane] >> by[lane] : 0);
   }
   return bits;
 #endif
@@ -529,8 +536,9 @@ NDPOOL_TWICE(uint16_t)
 #undef NDPOOL_TWICE
 #endif
 
-#if defined(NDPOOL_AVX512)
+constexpr int kMostShifted = 16;  // bytes
 // As many lanes from lane kBy of `first` on; behind its last one come those of `next`.
+#if defined(NDPOOL_AVX512)
 template <int kBy, class T>
 inline Vec<T> shifted_lanes(Vec<T> first, Vec<T> next) {
   constexpr int kBytes = kBy * static_cast<int>(sizeof(T));
@@ -545,11 +553,25 @@ inline Vec<T> shifted_lanes(Vec<T> first, Vec<T> next) {
 template <int kBy, class T>
 inline Vec<T> shifted_lanes(Vec<T> first, Vec<T> next) {
   constexpr int kBytes = kBy * static_cast<int>(sizeof(T));
-  static_assert(kBytes <= 16);
+  static_assert(kBytes <= kMostShifted);
   const auto a = (__m256i)first;
   const __m256i middle = _mm256_permute2x128_si256(a, (__m256i)next, 0x21);
   if constexpr (kBytes == 16) return (Vec<T>)middle;
   return (Vec<T>)_mm256_alignr_epi8(middle, a, kBytes);
+}
+#else
+template <int kBy, class T>
+inline Vec<T> shifted_lanes(Vec<T> first, Vec<T> next) {
+#if defined(__x86_64__)
+  constexpr int kBytes = kBy * static_cast<int>(sizeof(T));
+  return (Vec<T>)_mm_or_si128(_mm_srli_si128((__m128i)first, kBytes),
+                              _mm_slli_si128((__m128i)next, 16 - kBytes));
+#else
+  T both[2 * kLanes<T>];
+  store(both, first);
+  store(both + kLanes<T>, next);
+  return load(both + kBy);
+#endif
 }
 #endif
 

@@ -125,12 +125,12 @@ inline bool find_cells(const Work& work, const Windows& windows, const void* win
 }
 
 // Is the bit that each winner counts set in those beside it, and in `too`?
-template <class A>
-inline bool all_allowed(const uint8_t* winners, const A* allowed, int64_t count, A too) {
-  constexpr int L = kLanes<A>;
-  Vec<A> all = broadcast<A>(1);
+inline bool all_allowed(const uint8_t* winners, const uint32_t* allowed, int64_t count,
+                        uint32_t too) {
+  constexpr int L = kLanes<uint32_t>;
+  Vec<uint32_t> all = broadcast(uint32_t{1});
   const auto look = [&](int64_t i) {
-    all &= shifted_right(load(allowed + i) & broadcast(too), widen_winners<A>(winners + i));
+    all &= shifted_right(load(allowed + i) & broadcast(too), widen_winners<uint32_t>(winners + i));
   };
   int64_t i = 0;
   for (; i + L <= count; i += L) look(i);
@@ -138,16 +138,46 @@ inline bool all_allowed(const uint8_t* winners, const A* allowed, int64_t count,
     if (count >= L) {
       look(count - L);
     } else {
-      uint32_t fine = all[0];
-      for (; i < count; ++i) {
-        fine &= winners[i] < 32 ? (uint32_t{allowed[i]} & uint32_t{too}) >> winners[i] : 0;
-      }
-      all[0] = static_cast<A>(fine);
+      for (; i < count; ++i) all[0] &= winners[i] < 32 ? (allowed[i] & too) >> winners[i] : 0;
     }
   }
-  A fine = 1;
+  uint32_t fine = 1;
   for (int lane = 0; lane < L; ++lane) fine &= all[lane];
   return fine != 0;
+}
+
+// Does each winner, a cell of windows of so many, lie beyond none of the edges that its window
+// reaches over: those beside it, and `too`?
+inline bool all_inside(const uint8_t* winners, const Edges& edges, int64_t count, uint8_t too,
+                       int64_t cells) {
+  const uint8_t* reached = edges.of_output;
+  int64_t i = 0;
+#if defined(__AVX2__)
+  constexpr int L = kVectorBytes;
+  const auto all_by = [&](const auto& beyond) {
+    Vec<uint8_t> wrong{}, most{};
+    const auto look = [&](int64_t at) {
+      const Vec<uint8_t> winner = load(winners + at);
+      wrong |= beyond(winner) & (load(reached + at) | broadcast(too));
+      most = greater<uint8_t>(winner, most);
+    };
+    for (; i + L <= count; i += L) look(i);
+    if (i < count) look(count - L);  // once more some of those before
+    wrong |= (Vec<uint8_t>)(most >= broadcast(static_cast<uint8_t>(cells)));
+    return !any(wrong);
+  };
+  if (count >= L) {
+    const ByteTable low(edges.beyond), high(edges.beyond + 16);
+    if (cells <= 16) return all_by([&](Vec<uint8_t> winner) { return low[winner]; });
+    // From 16 on the sum has the highest bit, and below it the difference has.
+    return all_by([&](Vec<uint8_t> winner) { return low[winner + 0x70] | high[winner - 16]; });
+  }
+#endif
+  bool wrong = false;
+  for (; i < count; ++i) {
+    wrong |= winners[i] >= cells || (edges.beyond[winners[i]] & (reached[i] | too));
+  }
+  return !wrong;
 }
 
 class WinnerCheck {
@@ -178,8 +208,8 @@ class WinnerCheck {
   // the winners of one that is not. Where cells are found, they go to `target`.
   int64_t operator()(const Walk& walk, uint16_t* target) {
     const auto* winners = static_cast<const uint8_t*>(work_.winners) + walk.winners;
-    if (plan_.allowed && fine(winners, plan_.allowed)) return 0;
-    if (plan_.few_allowed && fine(winners, plan_.few_allowed)) return 0;
+    if (plan_.edges.of_output && fine_by_edges(winners)) return 0;
+    if (plan_.allowed && fine_by_bits(winners)) return 0;
     if (plan_.found_run && find(walk, 1, target)) return 0;
     switch (work_.winner_bytes) {
       case 1: return check<uint8_t>(walk);
@@ -201,15 +231,24 @@ class WinnerCheck {
   }
 
  private:
-  // By the bits of the plan.
-  template <class A>
-  bool fine(const uint8_t* winners, const A* allowed) const {
-    constexpr auto kAll = static_cast<A>(~A{0});
-    if (!plan_.first_allowed) return all_allowed(winners, allowed, run_, kAll);
+  // By what the plan says of each output, and maybe of each along the first axis.
+  bool fine_by_edges(const uint8_t* winners) const {
+    const Edges& edges = plan_.edges;
+    return fine(edges.of_first, uint8_t{0}, [&](int64_t at, int64_t count, uint8_t first) {
+      return all_inside(winners + at, edges, count, first, work_.cells);
+    });
+  }
+  bool fine_by_bits(const uint8_t* winners) const {
+    return fine(plan_.first_allowed, ~uint32_t{0}, [&](int64_t at, int64_t count, uint32_t first) {
+      return all_allowed(winners + at, plan_.allowed, count, first);
+    });
+  }
+  template <class Bits, class Check>
+  bool fine(const Bits* of_first, Bits of_all, const Check& check) const {
+    if (!of_first) return check(0, run_, of_all);
     const int64_t each = work_.axis[0].winner_step;
     for (int64_t o = begin_[0]; o < end_[0]; ++o) {
-      const auto first = static_cast<A>(plan_.first_allowed[o]);
-      if (!all_allowed(winners + o * each, allowed, each, first)) return false;
+      if (!check(o * each, each, of_first[o])) return false;
     }
     return true;
   }

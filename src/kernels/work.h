@@ -15,7 +15,8 @@ constexpr int kMostOuter = 64;
 constexpr int kTogether = 8;  // outer cells that a scatter goes over side by side, at most
 constexpr int64_t kScatteredRow = 1024;  // outputs at a time, of large outer cells
 constexpr int kScatterBands = 4;         // of them side by side
-constexpr int64_t kLineBlock = 128;      // cells of a line that go side by side, at most
+constexpr int64_t kMostLineTaps = 128;
+constexpr int64_t kLineBlock = 128;  // cells of a line that go side by side, at most
 // of a window that is folded without a tile: taps along the last axis, rows
 constexpr int kMostRowTaps = 8, kMostRows = 16;
 constexpr int kMostAcross = 64;  // cells of a window that are folded for whole runs
@@ -222,6 +223,14 @@ struct Forward {
   size_t scratch;                // bytes for each thread
 };
 
+// The edges of the input that outputs' windows reach over, up to eight of them, as bits: along an
+// axis, those beyond which the same cells of a window lie are one.
+struct Edges {
+  const uint8_t* of_output;  // of each output of an outer cell; null: not known
+  const uint8_t* of_first;   // unless null, those above are of the axes behind the first one only
+  uint8_t beyond[32];        // for each cell of a window, up to so many: those that it lies beyond
+};
+
 struct Taps {
   int64_t taps;
   const int64_t* offset;
@@ -263,9 +272,9 @@ struct Backward {
   const Piece* piece;    // of an outer cell, where its windows do not overlap
   // Of each output of an outer cell, as bits: the cells of its window inside the input. Or null.
   const uint32_t* allowed;
-  const uint16_t* few_allowed;  // instead, where windows have 16 cells at most
   // Unless null, those above are of the axes behind the first one only, and these of that.
   const uint32_t* first_allowed;
+  Edges edges;      // instead, where they are few
   double cost = 0;  // about the nanoseconds for an outer cell, where that may be too many
   int64_t line_copied, line_panel;
   Taps line_taps;     // of any cell of a line: how far its windows are from it, in order
