@@ -44,6 +44,17 @@ WAYS = {  # name: shape, words
         {**SAME, "dilation": 2, "padding": 2, "axes": PLANES},
     ),
     "a line of channels": ((2, 21, 34, 3), {**SAME, "axes": (1, 2)}),
+    "volumes, plane by plane": ((2, 6, 9, 70), {**SAME, "axes": (1, 2, 3)}),
+    "volumes, in short rows": ((2, 5, 7, 29), {**SAME, "axes": (1, 2, 3)}),
+    "volumes, some rows at a time": ((4, 90, 300), {**SAME, "axes": (0, 1, 2)}),
+    "volumes whose planes are two apart": (
+        (2, 9, 6, 65),
+        {"kernel_size": (5, 3, 3), "stride": (2, 1, 1), "padding": (2, 1, 1), "axes": (1, 2, 3)},
+    ),
+    "volumes whose planes are far apart": (
+        (2, 9, 6, 65),
+        {"kernel_size": (2, 2, 2), "stride": (3, 1, 1), "axes": (1, 2, 3)},
+    ),
     "a line of windows of 2x2": (
         (7, 30, 28),
         {"kernel_size": 2, "stride": 1, "padding": ((0, 1), (1, 0)), "axes": PLANES},

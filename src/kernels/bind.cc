@@ -469,10 +469,16 @@ class Pooling {
       return kernels.sliding[kind] && large && !(bytes == 2 && wide(kind)) &&
              make_sliding(work, computed, 64 / stored_bytes(kind), most_threads.load(), plan);
     };
+    const auto volumes = [&] {
+      const bool masks = kernels.vector_bytes == 64;
+      return kernels.volumes[kind] && make_volumes(work, bytes, stored_bytes(kind), masks, plan);
+    };
     if (make_beside(work, bytes, kFewBeside, plan)) {
       way.kernel = kernels.beside[kind];
     } else if (kernels.shifts[kind] && (way.kept = shifts_plan(work, kind))) {
       way.kernel = kernels.shifts[kind];
+    } else if (volumes()) {
+      way.kernel = kernels.volumes[kind];
     } else if (kernels.narrow[kind] && !(bytes == 2 && strips()) &&
                make_narrow(work, bytes, stored_bytes(kind), plan)) {
       way.kernel = kernels.narrow[kind];

@@ -58,6 +58,8 @@ constexpr int64_t kStackedBytes = 8 << 10;  // of such rows at a time
 
 constexpr double kTinyLine = 25;              // cells of an outer cell
 constexpr int64_t kLineCopied = 2048;         // cells of a line at a time, and those around them
+constexpr int64_t kMostPlanes = 8;            // of cells in a window of volumes.h
+constexpr int64_t kPlaneBytes = 96 << 10;     // of what is best of those, with the winners
 constexpr size_t kMostLineBytes = 256 << 10;  // of such copies
 constexpr int64_t kMostLineSums = 64 << 10;   // bytes of a row whose sums are kept
 
@@ -235,20 +237,52 @@ bool make_stacked(const Work& work, int element_bytes, bool halves, Forward& pla
   return true;
 }
 
-bool make_strips(const Work& work, int stored_bytes, Forward& plan) {
-  if (work.axes != 2 || work.inner != 1 || work.winner_bytes != 1 || far_away(work)) return false;
-  for (int a = 0; a < 2; ++a) {
+// Whether windows along the last two axes are squares of two or three cells, one apart, over rows
+// of nearly whole vectors.
+static bool small_squares(const Work& work, int stored_bytes) {
+  if (work.inner != 1 || work.winner_bytes != 1 || far_away(work)) return false;
+  const Axis& last = work.axis[work.axes - 1];
+  for (int a = work.axes - 2; a < work.axes; ++a) {
     const Axis& along = work.axis[a];
-    if (along.kernel != work.axis[1].kernel || along.stride != 1 || along.dilation != 1 ||
-        along.out < 2) {
+    if (along.kernel != last.kernel || along.stride != 1 || along.dilation != 1 || along.out < 2) {
       return false;
     }
   }
-  const Axis& last = work.axis[1];
   if (last.kernel != 2 && last.kernel != 3) return false;
   const int64_t lanes = 64 / stored_bytes, vectors = ceil_div(last.out, lanes);
-  if (last.x_step != 1 || last.y_step != 1 || 10 * last.out < 7 * vectors * lanes) return false;
+  return last.x_step == 1 && last.y_step == 1 && 10 * last.out >= 7 * vectors * lanes;
+}
+
+bool make_strips(const Work& work, int stored_bytes, Forward& plan) {
+  if (work.axes != 2 || !small_squares(work, stored_bytes)) return false;
   cut_first(work, stored_bytes, plan);
+  return true;
+}
+
+bool make_volumes(const Work& work, int element_bytes, int stored_bytes, bool masks,
+                  Forward& plan) {
+  if (work.axes != 3 || !small_squares(work, stored_bytes)) return false;
+  const Axis &first = work.axis[0], &down = work.axis[1];
+  if (first.dilation != 1 || first.kernel > kMostPlanes || first.out == 0) return false;
+  // Shorter rows are sooner kept as they are, or go by tiles; with winners, these take longer.
+  const int64_t row = work.axis[2].out, tenths = row * stored_bytes * 10 / 64;  // of a vector
+  const bool halves = element_bytes > stored_bytes, winners = work.winners != nullptr;
+  if (!masks) {
+    if (row < (winners ? 192 : 256)) return false;
+  } else if (stored_bytes >= 4) {
+    if (tenths < (winners ? 17 : 30) || row < 24) return false;
+  } else if (halves && !winners && tenths < 17) {
+    return false;
+  }
+  leave_whole(work, plan);
+  const int64_t fit = kPlaneBytes / ((stored_bytes + 1) * first.kernel * row);
+  plan.cut[1].tiles = ceil_div(down.out, std::max<int64_t>(4, fit / 4 * 4));
+  plan.cut[1].tile = ceil_div(ceil_div(down.out, plan.cut[1].tiles), 4) * 4;
+  plan.cut[1].tiles = ceil_div(down.out, plan.cut[1].tile);
+  count_items(work, plan);
+  plan.buffer = plan.cut[1].tile * row + 64;  // and a vector more
+  plan.scratch =
+      carved(first.kernel * plan.buffer, stored_bytes) + carved(first.kernel * plan.buffer, 1);
   return true;
 }
 

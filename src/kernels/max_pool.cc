@@ -2,7 +2,7 @@
 //
 // Which way a call goes, bind.cc asks the plans: small windows and small outer cells have ways of
 // their own, straight from the user's arrays (beside.h, columns.h, runs.h, stretches.h, across.h,
-// direct.h, narrow.h, picked.h, gathered.h, shifts.h, stacked.h, strips.h, sliding.h,
+// direct.h, narrow.h, picked.h, gathered.h, shifts.h, stacked.h, strips.h, volumes.h, sliding.h,
 // transposed.h); everything else goes by tiles (fold.h).
 
 #include "across.h"
@@ -20,6 +20,7 @@
 #include "stretches.h"
 #include "strips.h"
 #include "transposed.h"
+#include "volumes.h"
 
 #ifndef NDPOOL_ISA
 #error "NDPOOL_ISA names the instruction set, as in kernels_avx2"
@@ -88,7 +89,13 @@ const Kernels NDPOOL_ISA = {
      NDPOOL_SELDOM_USED(strips<uint32_t, uint32_t>), strips<int64_t, int64_t>,
      NDPOOL_SELDOM_USED(strips<uint64_t, uint64_t>), strips<Half, int16_t>, strips<Brain, int16_t>,
      strips<float, float>, strips<double, double>},
+    {volumes<uint8_t, uint8_t>, volumes<int8_t, int8_t>, volumes<uint8_t, uint8_t>,
+     volumes<int16_t, int16_t>, volumes<uint16_t, uint16_t>, volumes<int32_t, int32_t>,
+     NDPOOL_SELDOM_USED(volumes<uint32_t, uint32_t>), volumes<int64_t, int64_t>,
+     NDPOOL_SELDOM_USED(volumes<uint64_t, uint64_t>), volumes<Half, int16_t>,
+     volumes<Brain, int16_t>, volumes<float, float>, volumes<double, double>},
 #else
+    {},
     {},
 #endif
 #if defined(__AVX2__)

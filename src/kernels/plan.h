@@ -55,6 +55,9 @@ bool make_runs(Work& work, int64_t least, Forward& plan);
 bool make_stacked(const Work& work, int element_bytes, bool halves, Forward& plan);
 // For windows of 2x2 or 3x3 cells, one apart, in rows of several vectors. False for others.
 bool make_strips(const Work& work, int stored_bytes, Forward& plan);
+// For windows of some planes of 2x2 or 3x3 cells, one apart along the last two axes, the same.
+// `masks`: ends of rows cost little. False for others, and where these are faster.
+bool make_volumes(const Work& work, int element_bytes, int stored_bytes, bool masks, Forward& plan);
 // For windows of more cells, one apart, in rows of several vectors. False for others.
 bool make_sliding(const Work& work, int element_bytes, int lanes, int threads, Forward& plan);
 // For small windows over runs of neighbouring cells behind the pooled axes. False for others.

@@ -10,12 +10,15 @@
 namespace ndpool {
 namespace {
 
-// kSize: cells of a window along each axis. T: what the elements S are computed with.
+// kSize: cells of a window along the last two axes. T: what the elements S are computed with.
 template <class S, class T, int kSize>
 class Strips {
  public:
   Strips(const Work& work, const Forward& plan)
-      : work_(work), plan_(plan), down_(work.axis[0]), along_(work.axis[1]) {
+      : work_(work),
+        plan_(plan),
+        down_(work.axis[work.axes - 2]),
+        along_(work.axis[work.axes - 1]) {
     edges_.list(along_);
     exact_edges_.list(along_);
   }
@@ -24,10 +27,23 @@ class Strips {
 
   void write(const Walk& walk) const {
     const int64_t tile = plan_.cut[0].tile, begin = walk.tile[0] * tile;
-    const int64_t end = least(begin + tile, down_.out);
+    const int64_t at = walk.y + begin * down_.y_step;
+    write_rows(static_cast<const S*>(work_.source) + walk.x, static_cast<S*>(work_.result) + at,
+               shifted(static_cast<uint8_t*>(work_.winners), at), begin,
+               least(begin + tile, down_.out));
+  }
+
+  // Rows of outputs from `begin` on, of the plane that begins at x, the first of them at y.
+  void write_rows(const S* x, S* y, uint8_t* winners, int64_t begin, int64_t end) const {
     int64_t o = begin;
-    for (; o + kAtOnce <= end; o += kAtOnce) rows<kAtOnce>(walk, o);
-    for (; o < end; ++o) rows<1>(walk, o);
+    const auto next = [&](auto count) {
+      rows<count()>(x, y, winners, o);
+      o += count();
+      y += count() * down_.y_step;
+      winners = shifted(winners, count() * down_.y_step);
+    };
+    while (o + kAtOnce <= end) next(std::integral_constant<int, kAtOnce>{});
+    while (o < end) next(std::integral_constant<int, 1>{});
   }
 
  private:
@@ -66,12 +82,10 @@ class Strips {
   };
 
   template <int kRows>
-  void rows(const Walk& walk, int64_t o) const {
+  void rows(const S* x, S* y, uint8_t* winners, int64_t o) const {
     const int64_t start = o - down_.before;
     const bool whole = start >= 0 && start + kRows + kSize - 1 <= down_.n;
-    const S* x = static_cast<const S*>(work_.source) + walk.x + start * down_.x_step;
-    S* y = static_cast<S*>(work_.result) + walk.y + o * down_.y_step;
-    uint8_t* winners = shifted(static_cast<uint8_t*>(work_.winners), walk.y + o * down_.y_step);
+    x += start * down_.x_step;
     const auto line = [&](int64_t i) { return x + (i - start) * down_.x_step; };  // of the input
     readable_ = work_.cells_of_source.has_rows(
         line(most(0, start)), line(least(down_.n, start + kRows + kSize - 1) - 1), -along_.before,

@@ -314,8 +314,9 @@ struct Kernels {
   ForwardKernel forward[kKinds], forward_wide[kKinds], beside[kKinds], columns[kKinds],
       runs[kKinds], stacked[kKinds];
   // null where vectors are shorter than 32 bytes; some of them where they are shorter than 64
-  ForwardKernel shifts[kKinds], strips[kKinds], sliding[kKinds], stretches[kKinds], across[kKinds],
-      direct[kKinds], narrow[kKinds], picked[kKinds], gathered[kKinds], transposed[kKinds];
+  ForwardKernel shifts[kKinds], strips[kKinds], volumes[kKinds], sliding[kKinds], stretches[kKinds],
+      across[kKinds], direct[kKinds], narrow[kKinds], picked[kKinds], gathered[kKinds],
+      transposed[kKinds];
   const BackwardKernels* backward;
 };
 
