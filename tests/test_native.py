@@ -346,3 +346,12 @@ def test_a_row_of_cells_whose_outputs_are_no_row():
     x = np.asfortranarray(rng.random((40, 8, 7, 1)))
     for dtype in (np.float32, np.int64, np.uint8):
         check(x.astype(dtype, order="F"), {"kernel_size": 3, "stride": 2, "axes": 0}, rng)
+
+
+@needs_native
+def test_a_cell_that_256_true_windows_chose_is_true():
+    winners = np.arange(255, -1, -1, dtype=np.uint8)  # the cell at 255, of every window
+    dy = np.ones(256, bool)
+    dx = ndpool.max_pool_backward(dy, winners, (511,), 256, stride=1, axes=0, engine="native")
+    assert dx.dtype == bool
+    assert np.flatnonzero(dx).tolist() == [255]

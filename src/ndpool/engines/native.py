@@ -100,9 +100,10 @@ def _serves(char: str, geometry: Geometry, backward: bool) -> bool:
         return False  # NumPy copies all at once, the kernels plane by plane
     if not _pooling(char, geometry):
         return False
-    pooling, kind = geometry.memo["native"], _KINDS[char]
     if backward:
-        return bool(pooling.serves_backward(kind))
+        char = _counts(geometry).char if char == "?" else char
+        return bool(geometry.memo["native"].serves_backward(_KINDS[char]))
+    pooling, kind = geometry.memo["native"], _KINDS[char]
     repeats = pooling.repeats(kind)
     at_once = bool(repeats < math.inf)
     if repeats <= _REPEATS or len(geometry.axes) == 1:
@@ -149,6 +150,8 @@ def keep_forward(x: Array, geometry: Geometry, *arguments: object) -> None:
 
 def keep_backward(dy: Array, geometry: Geometry, *arguments: object) -> None:
     """Let `backward_again` know what max_pool_backward does with these and an array like dy."""
+    if dy.dtype.char == "?":
+        return
     _native.keep_backward(dy, *arguments, geometry.memo["native"], _KINDS[dy.dtype.char], True)
 
 
@@ -185,8 +188,16 @@ def _axes_in_turn(x: Array, steps: tuple[Geometry, ...], y: Array, indices: Arra
         indices[...] = offsets
 
 
+def _counts(geometry: Geometry) -> np.dtype[Any]:
+    """What counts the windows that a cell is in: no more of them than they have cells."""
+    return np.min_scalar_type(geometry.cells)
+
+
 def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     """dx of `geometry.shape`; dy may have any strides."""
+    if dy.dtype.char == "?":  # a sum of these is whether any is true
+        ones = np.minimum(dy.view(np.uint8), np.uint8(1)).astype(_counts(geometry), copy=False)
+        return max_pool_backward(ones, indices, geometry) != 0
     pooling, kind = geometry.memo["native"], _KINDS[dy.dtype.char]
     dx: Array = empty(geometry.shape, dy.dtype)
     if not indices.flags.c_contiguous:
