@@ -47,6 +47,7 @@ WAYS = {  # name: shape, words
     "volumes, plane by plane": ((2, 6, 9, 70), {**SAME, "axes": (1, 2, 3)}),
     "volumes, in short rows": ((2, 5, 7, 29), {**SAME, "axes": (1, 2, 3)}),
     "volumes, some rows at a time": ((4, 90, 300), {**SAME, "axes": (0, 1, 2)}),
+    "volumes whose rows are apart": ((6, 9, 3, 70), {**SAME, "axes": (0, 1, 3)}),
     "volumes whose planes are two apart": (
         (2, 9, 6, 65),
         {"kernel_size": (5, 3, 3), "stride": (2, 1, 1), "padding": (2, 1, 1), "axes": (1, 2, 3)},

@@ -264,6 +264,7 @@ bool make_volumes(const Work& work, int element_bytes, int stored_bytes, bool ma
   if (work.axes != 3 || !small_squares(work, stored_bytes)) return false;
   const Axis &first = work.axis[0], &down = work.axis[1];
   if (first.dilation != 1 || first.kernel > kMostPlanes || first.out == 0) return false;
+  if (down.y_step != work.axis[2].out) return false;  // rows of a plane have gaps
   // Shorter rows are sooner kept as they are, or go by tiles; with winners, these take longer.
   const int64_t row = work.axis[2].out, tenths = row * stored_bytes * 10 / 64;  // of a vector
   const bool halves = element_bytes > stored_bytes, winners = work.winners != nullptr;
@@ -1094,7 +1095,8 @@ bool one_line(const Work& work) {
 bool make_line(const Work& work, int element_bytes, int lanes, int threads, BackwardPlan& plan) {
   if (work.winner_bytes != 1 || far_away(work)) return false;
   // Each tap is a step for as many cells as there are lanes, whoever won; a scatter takes three to
-  // four for each cell. Measured on planes of 7x7 to 112x112: 3x3 gains, 5x5 does not (but bytes).
+  // four for each cell. Measured on planes of 7x7 to 112x112: 3x3 gains, 5x5 does not (but bytes,
+  // of which 6x6 do not).
   const bool one_tile = cells_of(work) * element_bytes <= kMostTileBytes / (2 * kTogether);
   const int most = !one_tile ? 16 : element_bytes == 2 ? 3 : 5;
   const int64_t most_taps = one_tile ? 32 : kMostLineTaps;

@@ -25,6 +25,7 @@ constexpr int64_t kSmallBytes = 40 << 10, kSmallOfPairs = 16 << 10, kSmallOfByte
 constexpr int64_t kScatterRow = 1024;          // outputs read at a time
 constexpr int64_t kMostListed = 1 << 16;       // window cells whose taps are listed, not divided
 constexpr int64_t kMostAllowed = 1 << 15;      // outputs whose winners are checked by their bits
+constexpr int64_t kMostEdges = 8;              // of the input, that these bits are
 constexpr int64_t kMostListedBytes = 1 << 18;  // for the windows at the borders
 
 // How much of a tile along this axis is not repeated in the next one: worth keeping high.
@@ -245,8 +246,8 @@ std::vector<uint32_t> list_allowed(const Work& work, int from_axis, int to_axis,
   return allowed;
 }
 
-// The edges that windows reach over along some axes, row-major; `inside`: beside those found so
-// far, what cells are not beyond each.
+// The edges that each window reaches over, row-major along some axes. `inside`: the cells of a
+// window that are not beyond each edge, to which those of further ones are added.
 static std::vector<uint8_t> list_edges(const Work& work, int from_axis, int to_axis,
                                        std::vector<uint32_t>& inside) {
   const auto all = static_cast<uint32_t>((uint64_t{1} << work.cells) - 1);
@@ -259,7 +260,7 @@ static std::vector<uint8_t> list_edges(const Work& work, int from_axis, int to_a
           std::find(inside.begin() + static_cast<int64_t>(before), inside.end(), cells);
       const auto edge = known - inside.begin();
       if (cells != all && known == inside.end()) inside.push_back(cells);
-      along.push_back(static_cast<uint8_t>(cells == all ? 0 : 1U << edge));
+      along.push_back(static_cast<uint8_t>(cells == all || edge >= kMostEdges ? 0 : 1U << edge));
     }
     further.reserve(edges.size() * along.size());
     for (const uint8_t so_far : edges) {
@@ -291,7 +292,7 @@ void keep_allowed(const Work& work, int64_t outputs, BackwardPlan& plan) {
   std::vector<uint32_t> inside;
   const std::vector<uint8_t> edges = list_edges(work, from, work.axes, inside);
   if (!whole) plan.kept_first_edges = list_edges(work, 0, 1, inside);
-  if (inside.size() <= 8) {
+  if (inside.size() <= kMostEdges) {
     plan.edges.of_output = keep(edges, plan.kept_edges);
     if (!whole) plan.edges.of_first = plan.kept_first_edges.data();
     for (size_t edge = 0; edge < inside.size(); ++edge) {
