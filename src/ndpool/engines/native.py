@@ -197,7 +197,8 @@ def max_pool_backward(dy: Array, indices: Array, geometry: Geometry) -> Array:
     """dx of `geometry.shape`; dy may have any strides."""
     if dy.dtype.char == "?":  # a sum of these is whether any is true
         ones = np.minimum(dy.view(np.uint8), np.uint8(1)).astype(_counts(geometry), copy=False)
-        return max_pool_backward(ones, indices, geometry) != 0
+        any_true: Array = max_pool_backward(ones, indices, geometry) != 0
+        return any_true
     pooling, kind = geometry.memo["native"], _KINDS[dy.dtype.char]
     dx: Array = empty(geometry.shape, dy.dtype)
     if not indices.flags.c_contiguous:
