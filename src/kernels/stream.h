@@ -124,25 +124,36 @@ class Stream {
   static constexpr int64_t kMost = 32 << 10, kRoom = 8 << 10, kLag = 2 << 10, kAtOnce = 256;
 
   inline char* make_at(char* to, int64_t bytes) {
-    char* made = begin_ + made_;
-    if (to != to_ + made_ || made_ >= kRoom || bytes > kMost) {
-      made = place(to, bytes);
-    } else if (made_ - out_ >= kLag + kAtOnce) {
-      put_out(made_ - kLag);
+    if (to != to_ + made_ || bytes > kMost) {
+      place(to, bytes);
+    } else {
+      if (made_ - out_ >= kLag + kAtOnce) put_out(made_ - kLag);
+      if (made_ >= kRoom) begin_anew();
     }
+    char* made = begin_ + made_;
     made_ += bytes;
     return made;
   }
 
-  // Where a run goes that does not go on with those made so far.
-  __attribute__((noinline)) char* place(char* to, int64_t bytes) {
+  // A run that does not go on with those made so far.
+  __attribute__((noinline)) void place(char* to, int64_t bytes) {
     put_all_out();
     to_ = to;
     made_ = out_ = 0;
     begin_ = static_cast<char*>(made_at_.get()) + address(to_) % kLineOfCache;
-    if (bytes <= kMost) return begin_;
-    to_ = nullptr, made_ = -bytes;  // nothing is to go out
-    return to;
+    if (bytes <= kMost) return;
+    begin_ = to + bytes, made_ = -bytes;
+    to_ = nullptr;  // nothing is to go out
+  }
+
+  // What waits to go out moves to the beginning. It begins a line: none is put out by halves.
+  __attribute__((noinline)) void begin_anew() {
+    char* begin = static_cast<char*>(made_at_.get());
+    std::memmove(begin, begin_ + out_, static_cast<size_t>(made_ - out_));
+    begin_ = begin;
+    to_ += out_;
+    made_ -= out_;
+    out_ = 0;
   }
 
   // As many lines as end before `until`; and what is before the first of them.

@@ -151,33 +151,37 @@ inline bool all_allowed(const uint8_t* winners, const uint32_t* allowed, int64_t
 inline bool all_inside(const uint8_t* winners, const Edges& edges, int64_t count, uint8_t too,
                        int64_t cells) {
   const uint8_t* reached = edges.of_output;
-  int64_t i = 0;
 #if defined(__AVX2__)
   constexpr int L = kVectorBytes;
   const auto all_by = [&](const auto& beyond) {
     Vec<uint8_t> wrong{}, most{};
-    const auto look = [&](int64_t at) {
-      const Vec<uint8_t> winner = load(winners + at);
-      wrong |= beyond(winner) & (load(reached + at) | broadcast(too));
+    const auto look = [&](Vec<uint8_t> winner, Vec<uint8_t> edge) {
       most = greater<uint8_t>(winner, most);
+      return beyond(winner) & (edge | broadcast(too));
     };
-    for (; i + L <= count; i += L) look(i);
-    if (i < count) look(count - L);  // once more some of those before
+    const auto look_at = [&](int64_t i) { wrong |= look(load(winners + i), load(reached + i)); };
+    if (count >= L) {
+      for (int64_t i = 0; i + L < count; i += L) look_at(i);
+      look_at(count - L);  // once more some of those before
+    } else {
+      const uint64_t bits = bits_between(0, count);
+      const auto some = [bits](const uint8_t* from) { return load_masked(from, bits, uint8_t{0}); };
+      wrong = select(bits, look(some(winners), some(reached)), wrong);
+    }
     wrong |= (Vec<uint8_t>)(most >= broadcast(static_cast<uint8_t>(cells)));
     return !any(wrong);
   };
-  if (count >= L) {
-    const ByteTable low(edges.beyond), high(edges.beyond + 16);
-    if (cells <= 16) return all_by([&](Vec<uint8_t> winner) { return low[winner]; });
-    // From 16 on the sum has the highest bit, and below it the difference has.
-    return all_by([&](Vec<uint8_t> winner) { return low[winner + 0x70] | high[winner - 16]; });
-  }
-#endif
+  const ByteTable low(edges.beyond), high(edges.beyond + 16);
+  if (cells <= 16) return all_by([&](Vec<uint8_t> winner) { return low[winner]; });
+  // From 16 on the sum has the highest bit, and below it the difference has.
+  return all_by([&](Vec<uint8_t> winner) { return low[winner + 0x70] | high[winner - 16]; });
+#else
   bool wrong = false;
-  for (; i < count; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     wrong |= winners[i] >= cells || (edges.beyond[winners[i]] & (reached[i] | too));
   }
   return !wrong;
+#endif
 }
 
 class WinnerCheck {
