@@ -74,6 +74,7 @@ CASES = (
     Case("3x3 s2 p1, backward", PLANES, STEM, "backward"),
     Case("3x3 s1 p1, winners", (1, 64, 28, 28), SAME),
     Case("3x3 s1 p1, backward", (1, 64, 28, 28), SAME, "backward"),
+    Case("3x3 s1 p1 of 7x7, backward", (1, 256, 7, 7), SAME, "backward"),
     Case("13x13 s1 p6, winners", (1, 64, 20, 20), {"kernel_size": 13, "stride": 1, "padding": 6}),
     Case("3x3 s2 p1 uint8, winners", PLANES, STEM, dtype="uint8"),
     Case("2x2 s2 float16, winners", PLANES, HALVE, dtype="float16"),
