@@ -180,14 +180,11 @@ class Direct {
       count_[a] = least(plan_.cut[a].tile, work_.axis[a].out - begin_[a]);
     }
     start_ = begin_[last_] * kStride - along_.before;
-    const int64_t step = kStride * L, span = (along_.kernel - 1) * along_.dilation;
-    const int64_t reach = span + step;
-    // of two taps side by side, the second is in the same two vectors
-    const int64_t read = kStride == 2 && along_.dilation == 1 ? span / 2 * 2 + step : reach;
+    const int64_t step = kStride * L, reach = (along_.kernel - 1) * along_.dilation + step;
     look_at_all_ = count_[last_] * kStride < reach;
     int64_t e = 0, cut = 0, start = start_;
     for (int64_t o = 0; o < count_[last_]; o += L, start += step) {
-      if (start < 0 || start + read > along_.n || o + L > count_[last_])
+      if (start < 0 || start + reach > along_.n || o + L > count_[last_])
         list(edges_[e++], o, start);
       if (!kWholeEnds) continue;
       const int64_t windows = least(L, count_[last_] - o);
