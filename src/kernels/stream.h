@@ -115,7 +115,6 @@ class Stream {
     if (!made_at_) return;
     put_all_out();
     wait_until_out();
-    to_ = nullptr, made_ = 0;
   }
 
  private:
@@ -124,8 +123,12 @@ class Stream {
   static constexpr int64_t kMost = 32 << 10, kRoom = 8 << 10, kLag = 2 << 10, kAtOnce = 256;
 
   inline char* make_at(char* to, int64_t bytes) {
-    if (to != to_ + made_ || bytes > kMost) {
-      place(to, bytes);
+    if (bytes > kMost) {
+      put_all_out();
+      return to;
+    }
+    if (to != to_ + made_) {
+      place(to);
     } else {
       if (made_ - out_ >= kLag + kAtOnce) put_out(made_ - kLag);
       if (made_ >= kRoom) begin_anew();
@@ -136,14 +139,10 @@ class Stream {
   }
 
   // A run that does not go on with those made so far.
-  __attribute__((noinline)) void place(char* to, int64_t bytes) {
+  __attribute__((noinline)) void place(char* to) {
     put_all_out();
     to_ = to;
-    made_ = out_ = 0;
     begin_ = static_cast<char*>(made_at_.get()) + address(to_) % kLineOfCache;
-    if (bytes <= kMost) return;
-    begin_ = to + bytes, made_ = -bytes;
-    to_ = nullptr;  // nothing is to go out
   }
 
   // What waits to go out moves to the beginning. It begins a line: none is put out by halves.
@@ -168,10 +167,13 @@ class Stream {
     out_ += lines;
   }
 
-  void put_all_out() {
+  // And nothing is made then.
+  __attribute__((noinline)) void put_all_out() {
     if (made_ == 0) return;
     put_out(made_);
     copy(out_, made_);
+    to_ = nullptr;
+    made_ = out_ = 0;
   }
 
   void copy(int64_t begin, int64_t end) const {
